@@ -1,0 +1,12 @@
+//! Decisions and protocols, as pure values: no sockets, files, clocks or threads.
+//!
+//! Time, randomness and configuration come in as arguments; what must be done comes out as
+//! values. Start reading at [`model`] (what travels between layers), then at the protocol that
+//! interests you.
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod model;
+pub mod time;
