@@ -8,5 +8,6 @@
 
 extern crate alloc;
 
+pub mod balance;
 pub mod model;
 pub mod time;
