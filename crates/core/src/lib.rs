@@ -9,5 +9,6 @@
 extern crate alloc;
 
 pub mod balance;
+pub mod http;
 pub mod model;
 pub mod time;
