@@ -99,6 +99,11 @@ impl Group {
         self.release(server).succeeded().then_some(Change::TakenBack)
     }
 
+    /// The attempt at `server` goes well so far, and goes on.
+    pub fn confirmed(&mut self, server: usize) -> Option<Change> {
+        self.peers[server].succeeded().then_some(Change::TakenBack)
+    }
+
     /// The attempt at `server` ended without telling anything about it: the client left.
     pub fn released(&mut self, server: usize) {
         self.release(server);
