@@ -1,0 +1,191 @@
+//! The first process of a node: builds its file system, obeys the lab, buries the dead.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use evergate_linux::namespace::{self, Namespaces};
+use serde::{Deserialize, Serialize};
+
+/// From the lab, one JSON object a line. Each is answered by [`Notice::Done`] or [`Notice::Failed`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// Start a process; the answer is its number.
+    Start {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Where its output is appended.
+        log: PathBuf,
+    },
+    /// Write a file.
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        text: String,
+        /// Mode 755 rather than 644.
+        executable: bool,
+    },
+    /// Send a signal; -1 is every process but the first.
+    Signal {
+        /// To whom.
+        pid: i32,
+        /// Which.
+        signal: i32,
+    },
+}
+
+/// To the lab.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Notice {
+    /// The order was obeyed.
+    Done {
+        /// The answer.
+        value: i32,
+    },
+    /// It was not.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// A process ended.
+    Exited {
+        /// Which.
+        pid: i32,
+        /// Exit status; 128 and the signal's number if a signal ended it.
+        status: i32,
+    },
+}
+
+/// `evergate lab-node NAME`: enters new namespaces and starts their first process.
+pub fn node_main(name: &str) -> ExitCode {
+    let kinds = Namespaces { network: true, mount: true, pid: true, uts: true, ipc: true, user: false };
+    let started = namespace::unshare(kinds).and_then(|()| {
+        namespace::set_host_name(name)?;
+        Command::new("/proc/self/exe").args(["lab-init", name]).status()
+    });
+    match started {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            tell(&Notice::Failed { message: format!("cannot enter namespaces: {error}") });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `evergate lab-init NAME`: the first process of a node.
+pub fn init_main(_name: &str) -> ExitCode {
+    if let Err(error) = furnish() {
+        tell(&Notice::Failed { message: format!("cannot set its file system up: {error}") });
+        return ExitCode::FAILURE;
+    }
+    tell(&Notice::Done { value: 0 });
+    let work = Arc::new((Mutex::new(()), Condvar::new()));
+    let reaper = Arc::clone(&work);
+    std::thread::spawn(move || bury(&reaper));
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        let answer = match serde_json::from_str(&line) {
+            Ok(order) => obey(order),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        match answer {
+            Ok(value) => tell(&Notice::Done { value }),
+            Err(error) => tell(&Notice::Failed { message: error.to_string() }),
+        }
+        work.1.notify_all();
+    }
+    ExitCode::SUCCESS
+}
+
+fn obey(order: Order) -> io::Result<i32> {
+    match order {
+        Order::Start { argv, log } => start(&argv, &log),
+        Order::Write { path, text, executable } => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::write(&path, text)?;
+            let mode = if executable { 0o755 } else { 0o644 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+            Ok(0)
+        }
+        Order::Signal { pid, signal } => match namespace::signal(pid, signal) {
+            // Every process but the first: there may be none.
+            Err(_) if pid == -1 => Ok(0),
+            result => result.map(|()| 0),
+        },
+    }
+}
+
+fn start(argv: &[String], log: &Path) -> io::Result<i32> {
+    let (program, arguments) = argv.split_first().ok_or_else(|| io::Error::other("no program"))?;
+    let log = OpenOptions::new().create(true).append(true).open(log)?;
+    let child = Command::new(program)
+        .args(arguments)
+        .env("PATH", "/run/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .map_err(|error| io::Error::other(format!("{program}: {error}")))?;
+    i32::try_from(child.id()).map_err(io::Error::other)
+}
+
+/// Waits for every process that ends, orphans included.
+fn bury(work: &(Mutex<()>, Condvar)) {
+    loop {
+        match namespace::wait_any() {
+            Ok((pid, status)) => tell(&Notice::Exited { pid, status }),
+            // No child at the moment: the next order may bring one.
+            Err(_) => {
+                let idle = work.0.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(work.1.wait_timeout(idle, std::time::Duration::from_millis(100)));
+            }
+        }
+    }
+}
+
+fn tell(notice: &Notice) {
+    let Ok(mut line) = serde_json::to_string(notice) else { return };
+    line.push('\n');
+    // A lab that no longer listens is gone; standard input will say so.
+    drop(io::stdout().lock().write_all(line.as_bytes()));
+}
+
+/// A file system of its own: `/etc`, `/var` and `/usr/local` are the machine's with private changes, `/run` is
+/// empty but for `/run/bin`, which stands first in `PATH`.
+fn furnish() -> io::Result<()> {
+    namespace::make_mounts_private()?;
+    namespace::mount("proc", Path::new("/proc"), "proc", "")?;
+    namespace::mount("tmpfs", Path::new("/run"), "tmpfs", "mode=755")?;
+    for directory in ["/etc", "/var", "/usr/local"] {
+        overlay(directory)?;
+    }
+    for directory in
+        ["/run/bin", "/run/lock", "/var/log/nginx", "/var/lib/nginx", "/etc/nginx", "/etc/keepalived"]
+    {
+        fs::create_dir_all(directory)?;
+    }
+    let exe = fs::read_link("/proc/self/exe")?;
+    for name in ["evergate"] {
+        std::os::unix::fs::symlink(&exe, Path::new("/run/bin").join(name))?;
+    }
+    drop(File::create("/run/lock/lab")?);
+    Ok(())
+}
+
+/// Lays a private, empty layer over a directory.
+fn overlay(directory: &str) -> io::Result<()> {
+    let layer = format!("/run/layers{directory}");
+    let (upper, work) = (format!("{layer}/upper"), format!("{layer}/work"));
+    fs::create_dir_all(&upper)?;
+    fs::create_dir_all(&work)?;
+    let options = format!("lowerdir={directory},upperdir={upper},workdir={work}");
+    // In a user namespace the layer's marks must be user attributes.
+    namespace::mount("overlay", Path::new(directory), "overlay", &format!("{options},userxattr"))
+        .or_else(|_| namespace::mount("overlay", Path::new(directory), "overlay", &options))
+}
