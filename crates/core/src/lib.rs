@@ -12,3 +12,4 @@ pub mod balance;
 pub mod http;
 pub mod model;
 pub mod time;
+pub mod wire;
