@@ -11,5 +11,6 @@ extern crate alloc;
 pub mod balance;
 pub mod http;
 pub mod model;
+pub mod rules;
 pub mod time;
 pub mod wire;
