@@ -1,6 +1,7 @@
 //! Header fields over one buffer: no allocation for a field, once the buffers have grown.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// A list of header fields in the order in which they came or will go.
 ///
@@ -44,6 +45,25 @@ impl HeaderTable {
         let name_start = self.bytes.len();
         self.bytes.extend_from_slice(name);
         FieldWriter { value_start: self.bytes.len(), name_start, table: self }
+    }
+
+    /// Replaces the table's text by `block`; [`HeaderTable::mark`] then names the fields in it.
+    pub(super) fn load(&mut self, block: &[u8]) {
+        self.clear();
+        self.bytes.extend_from_slice(block);
+    }
+
+    /// Adds a field that stands in the loaded block at these places.
+    pub(super) fn mark(&mut self, name: Range<usize>, value: Range<usize>) {
+        let (Ok(name_start), Ok(value_start), Ok(value_end), Ok(name_len)) = (
+            u32::try_from(name.start),
+            u32::try_from(value.start),
+            u32::try_from(value.end),
+            u16::try_from(name.len()),
+        ) else {
+            return;
+        };
+        self.slots.push(Slot { name_start, value_start, value_end, name_len });
     }
 
     /// How many fields there are.
