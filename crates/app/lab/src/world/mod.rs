@@ -92,8 +92,10 @@ impl World {
     /// # Errors
     /// If there is no place for files, or iproute2 is missing.
     pub fn new() -> Result<Self, WorldError> {
-        let directory = std::env::temp_dir().join(format!("evergate-lab-{}", std::process::id()));
-        std::fs::create_dir_all(&directory)
+        // On a file system that only this process and its nodes see, so that it goes with them.
+        let directory = PathBuf::from("/dev/shm/evergate-lab");
+        namespace::mount("tmpfs", Path::new("/dev/shm"), "tmpfs", "mode=755")
+            .and_then(|()| std::fs::create_dir_all(&directory))
             .map_err(|source| WorldError::File { path: directory.clone(), source })?;
         let world = Self { directory, nodes: BTreeMap::new() };
         ip(&["link", "set", "lo", "up"])?;
@@ -158,10 +160,10 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // The nodes end with their pipes; the switch's links go with this process. Only files stay.
+        // The nodes end with their pipes. The next world needs its names again.
         self.nodes.clear();
-        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
-            eprintln!("evergate lab: {} is left over: {error}", self.directory.display());
+        if let Err(error) = ip(&["link", "del", "br0"]) {
+            eprintln!("evergate lab: {error}");
         }
     }
 }
