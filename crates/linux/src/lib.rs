@@ -5,3 +5,4 @@
 #![expect(unsafe_code, reason = "this crate is the wall between the kernel and everything else")]
 
 pub mod namespace;
+pub mod process;
