@@ -4,5 +4,6 @@
 
 #![expect(unsafe_code, reason = "this crate is the wall between the kernel and everything else")]
 
+pub mod local_time;
 pub mod namespace;
 pub mod process;
