@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::scenario::{Conditions, Report, SCENARIOS, Scenario};
+use crate::scenario::{Conditions, Pair, Report, SCENARIOS, Scenario};
 use crate::topology::{Lab, Setup, Stack, Topology};
 use crate::world;
 
@@ -24,6 +24,9 @@ struct LabArguments {
     /// Run the machine's own nginx and keepalived in place of Evergate.
     #[arg(long, global = true)]
     stock: bool,
+    /// Run Evergate on lb1 and the machine's own nginx and keepalived on lb2.
+    #[arg(long, global = true, conflicts_with = "stock")]
+    mixed: bool,
     /// The application server as a shell command; `{name}` and `{port}` are filled in.
     #[arg(long, global = true, value_name = "CMD")]
     app: Option<String>,
@@ -53,6 +56,16 @@ enum LabCommand {
     },
     /// Name the scenarios.
     List,
+}
+
+impl LabArguments {
+    fn pair(&self) -> Pair {
+        match (self.stock, self.mixed) {
+            (true, _) => Pair::Stock,
+            (false, true) => Pair::Mixed,
+            (false, false) => Pair::Ours,
+        }
+    }
 }
 
 /// `evergate lab …`; `arguments` start with the program's name.
@@ -90,7 +103,7 @@ fn run_scenarios(arguments: &LabArguments, chosen: &[&Scenario], json: bool, rep
         return ExitCode::FAILURE;
     }
     let conditions = Conditions {
-        stock: arguments.stock,
+        pair: arguments.pair(),
         app: arguments.app.clone(),
         pace: Duration::from_millis(arguments.pace),
         patience: Duration::from_millis(arguments.patience),
@@ -137,7 +150,7 @@ fn live(arguments: &LabArguments) -> ExitCode {
         }
     };
     let setup = Setup {
-        stack: if arguments.stock { Stack::Stock } else { Stack::Evergate },
+        stacks: arguments.pair().stacks(Stack::Evergate),
         topology: Topology::classic(),
         app: arguments.app.clone(),
         pace: Duration::from_millis(arguments.pace),

@@ -159,8 +159,8 @@ impl Topology {
 /// How the lab is to be set up.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Whose programs.
-    pub stack: Stack,
+    /// Whose programs run on lb1 and on lb2.
+    pub stacks: [Stack; 2],
     /// The picture.
     pub topology: Topology,
     /// The application server: a shell command with `{name}` and `{port}`; `None` is `evergate demo-app`.
@@ -169,6 +169,23 @@ pub struct Setup {
     pub pace: Duration,
     /// How long the client waits for an answer.
     pub patience: Duration,
+}
+
+impl Setup {
+    /// Whose programs run on that balancer.
+    #[must_use]
+    pub fn stack(&self, balancer: &str) -> Stack {
+        self.stacks[usize::from(balancer == BALANCERS[1])]
+    }
+
+    /// Both balancers' programs, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self.stacks {
+            [one, other] if one == other => one.name().to_owned(),
+            [one, other] => format!("{} on lb1, {} on lb2", one.name(), other.name()),
+        }
+    }
 }
 
 /// A lab in operation.
@@ -274,7 +291,7 @@ impl Lab {
     /// # Errors
     /// If the node cannot.
     pub fn start_balancer(&self, name: &str) -> Result<(), WorldError> {
-        match self.setup.stack {
+        match self.setup.stack(name) {
             Stack::Evergate => {
                 let argv = [
                     "evergate",
@@ -421,19 +438,20 @@ fn add<'world>(
 
 /// Configuration, scripts and programs of a balancer.
 fn furnish_balancer(node: &Node, setup: &Setup, index: usize) -> Result<(), WorldError> {
-    node.write("/etc/nginx/nginx.conf", &nginx_conf(setup), false)?;
+    node.write("/etc/nginx/nginx.conf", &nginx_conf(&setup.topology, setup.stacks[index]), false)?;
     node.write("/etc/keepalived/keepalived.conf", setup.topology.keepalived_conf[index], false)?;
     for (path, text) in setup.topology.scripts {
         // Stock keepalived cannot start a script without `#!` ("Exec format error"), and takes
         // that for a success; Evergate hands it to the shell, as its author expected.
-        let shebang = if setup.stack == Stack::Stock && !text.starts_with("#!") { "#!/bin/sh\n" } else { "" };
+        let shebang =
+            if setup.stacks[index] == Stack::Stock && !text.starts_with("#!") { "#!/bin/sh\n" } else { "" };
         node.write(path, &format!("{shebang}{text}"), true)?;
     }
     // What the tutorials' scripts call; there is no service manager in a node.
     node.write("/run/bin/systemctl", SERVICE_SHIM, true)?;
     node.write("/run/bin/service", SERVICE_SHIM, true)?;
     let program = |name: &str, places: &[&str]| -> Result<String, WorldError> {
-        if setup.stack != Stack::Stock {
+        if setup.stacks[index] != Stack::Stock {
             return Ok("/proc/self/exe".to_owned());
         }
         places
@@ -465,10 +483,10 @@ fn furnish_balancer(node: &Node, setup: &Setup, index: usize) -> Result<(), Worl
 }
 
 /// Debian's nginx has its stream proxy in a module of its own.
-fn nginx_conf(setup: &Setup) -> String {
+fn nginx_conf(topology: &Topology, stack: Stack) -> String {
     const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
-    let text = setup.topology.nginx_conf;
-    if setup.stack == Stack::Stock && text.contains("stream {") && std::path::Path::new(MODULE).exists() {
+    let text = topology.nginx_conf;
+    if stack == Stack::Stock && text.contains("stream {") && std::path::Path::new(MODULE).exists() {
         return format!("load_module {MODULE};\n{text}");
     }
     text.to_owned()

@@ -78,7 +78,7 @@ pub struct Report {
     /// The scenario's name.
     pub scenario: &'static str,
     /// Whose programs.
-    pub stack: &'static str,
+    pub stack: String,
     /// Whether everything that must follow followed.
     pub passed: bool,
     /// What went wrong, if anything did.
@@ -111,11 +111,34 @@ pub struct StepReport {
     pub failure: Option<String>,
 }
 
+/// Who forms the pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pair {
+    /// Evergate on both.
+    Ours,
+    /// Evergate on lb1, the machine's own nginx and keepalived on lb2: halfway through a migration.
+    Mixed,
+    /// The machine's own nginx and keepalived on both.
+    Stock,
+}
+
+impl Pair {
+    /// The stacks of lb1 and lb2, where `ours` is Evergate's.
+    #[must_use]
+    pub const fn stacks(self, ours: Stack) -> [Stack; 2] {
+        match self {
+            Self::Ours => [ours, ours],
+            Self::Mixed => [ours, Stack::Stock],
+            Self::Stock => [Stack::Stock, Stack::Stock],
+        }
+    }
+}
+
 /// How scenarios are run.
 #[derive(Clone, Debug)]
 pub struct Conditions {
-    /// The machine's own nginx and keepalived in place of ours.
-    pub stock: bool,
+    /// Whose programs.
+    pub pair: Pair,
     /// The application server, as [`Setup::app`].
     pub app: Option<String>,
     /// Pause between two requests.
@@ -136,20 +159,19 @@ impl Scenario {
     /// Runs it once, in a lab of its own.
     #[must_use]
     pub fn run(&self, conditions: &Conditions) -> Report {
-        let stack = if conditions.stock { Stack::Stock } else { self.ours };
-        let mut report = Report {
-            scenario: self.name,
-            stack: stack.name(),
-            passed: false,
-            problem: None,
-            steps: Vec::new(),
-        };
         let setup = Setup {
-            stack,
+            stacks: conditions.pair.stacks(self.ours),
             topology: (self.topology)(),
             app: conditions.app.clone(),
             pace: conditions.pace,
             patience: conditions.patience,
+        };
+        let mut report = Report {
+            scenario: self.name,
+            stack: setup.describe(),
+            passed: false,
+            problem: None,
+            steps: Vec::new(),
         };
         let outcome = Lab::start(setup).and_then(|lab| {
             let mut run =

@@ -40,7 +40,7 @@ pub(super) fn proxy_stopped(run: &mut Run<'_>) -> Result<(), WorldError> {
 
 /// W3.
 pub(super) fn proxy_killed(run: &mut Run<'_>) -> Result<(), WorldError> {
-    let ours = run.lab.setup().stack == Stack::Evergate;
+    let ours = run.lab.setup().stack("lb1") == Stack::Evergate;
     let lb1 = run.lab.world().node("lb1");
     run.begin();
     lb1.command(&["sh", "-c", KILL_PROXY])?;
@@ -73,7 +73,7 @@ pub(super) fn dual_master(run: &mut Run<'_>) -> Result<(), WorldError> {
     run.settle("lb1 is stopped", Some("lb2"), PATIENCE)?;
     run.expect(lab.holders(other)? == ["lb2"], "lb2 holds both addresses")?;
     run.begin();
-    if lab.setup().stack == Stack::Evergate {
+    if lab.setup().stack(name) == Stack::Evergate {
         lab.start_balancer(name)?
     } else {
         lab.start_failover(name)?
@@ -106,7 +106,7 @@ pub(super) fn bad_reload(run: &mut Run<'_>) -> Result<(), WorldError> {
     let good = lb1.command(&["cat", "/etc/nginx/nginx.conf"])?;
     let reload = |name: &str| -> Result<(), WorldError> {
         // nginx itself answers 1 to a bad configuration; the service must not care.
-        let argv: &[&str] = if lab.setup().stack == Stack::Evergate {
+        let argv: &[&str] = if lab.setup().stack(name) == Stack::Evergate {
             &["evergate", "reload"]
         } else {
             &["nginx", "-s", "reload"]

@@ -59,7 +59,7 @@ pub(super) struct Entry {
 /// Everything that the screen shows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Picture {
-    pub(super) stack: &'static str,
+    pub(super) stack: String,
     pub(super) vip: String,
     pub(super) machines: [Machine; 4],
     /// Requests and failures of each of the last seconds, the latest last.
@@ -89,7 +89,7 @@ impl<'lab> Observer<'lab> {
     pub(super) fn new(lab: &'lab Lab) -> Self {
         let setup = lab.setup();
         let picture = Picture {
-            stack: setup.stack.name(),
+            stack: setup.describe(),
             vip: setup.topology.vips[0].to_string(),
             ..Picture::default()
         };
@@ -134,7 +134,7 @@ impl<'lab> Observer<'lab> {
             let addresses = node.command(&["ip", "-o", "-4", "addr", "show"]).unwrap_or_default();
             let holds = addresses.split_whitespace().any(|word| word.split('/').next() == Some(vip.as_str()));
             let mut status = None;
-            if self.lab.setup().stack == Stack::Evergate {
+            if self.lab.setup().stack(name) == Stack::Evergate {
                 let client =
                     Client::new(node.path("/run/evergate/control.sock")).patience(Duration::from_millis(300));
                 status = client.status().ok();
@@ -152,7 +152,7 @@ impl<'lab> Observer<'lab> {
                 }
             }
             let mut picture = self.lock();
-            if picture.machines[index].holds != holds && self.lab.setup().stack != Stack::Evergate {
+            if picture.machines[index].holds != holds && self.lab.setup().stack(name) != Stack::Evergate {
                 let text = if holds { format!("has {vip}") } else { format!("has {vip} no longer") };
                 drop(picture);
                 self.note(name, now_ms(), text, false);

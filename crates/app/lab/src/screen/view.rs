@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn the_screen_says_who_holds_the_address() {
-        let mut picture = Picture { vip: "192.168.56.100".into(), stack: "evergate", ..Picture::default() };
+        let mut picture =
+            Picture { vip: "192.168.56.100".into(), stack: "evergate".into(), ..Picture::default() };
         picture.machines[1].holds = true;
         picture.machines[0].dead = true;
         let mut terminal = Terminal::new(TestBackend::new(120, 30)).expect("a test backend always works");

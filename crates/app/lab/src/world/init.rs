@@ -156,34 +156,68 @@ fn tell(notice: &Notice) {
     drop(io::stdout().lock().write_all(line.as_bytes()));
 }
 
-/// A file system of its own: `/etc`, `/var` and `/usr/local` are the machine's with private changes, `/run` is
-/// empty but for `/run/bin`, which stands first in `PATH`.
+/// A file system of its own: `/run` is empty but for `/run/bin`, which stands first in `PATH`;
+/// what balancers write to in `/etc`, `/var` and `/usr/local` is private; the rest is the
+/// machine's, to read.
 fn furnish() -> io::Result<()> {
     namespace::make_mounts_private()?;
     namespace::mount("proc", Path::new("/proc"), "proc", "")?;
     namespace::mount("tmpfs", Path::new("/run"), "tmpfs", "mode=755")?;
-    for directory in ["/etc", "/var", "/usr/local"] {
-        overlay(directory)?;
-    }
-    for directory in
-        ["/run/bin", "/run/lock", "/var/log/nginx", "/var/lib/nginx", "/etc/nginx", "/etc/keepalived"]
-    {
+    shelter("/etc", &["nginx", "keepalived"])?;
+    shelter("/var", &["log"])?;
+    shelter("/var/lib", &["nginx"])?;
+    shelter("/usr/local", &["src", "nginx"])?;
+    for directory in ["/run/bin", "/run/lock", "/var/log/nginx"] {
         fs::create_dir_all(directory)?;
     }
-    let exe = fs::read_link("/proc/self/exe")?;
-    std::os::unix::fs::symlink(&exe, "/run/bin/evergate")?;
-    drop(File::create("/run/lock/lab")?);
-    Ok(())
+    std::os::unix::fs::symlink(fs::read_link("/proc/self/exe")?, "/run/bin/evergate")
 }
 
-/// Lays a private, empty layer over a directory.
-fn overlay(directory: &str) -> io::Result<()> {
-    let layer = format!("/run/layers{directory}");
-    let (upper, work) = (format!("{layer}/upper"), format!("{layer}/work"));
-    fs::create_dir_all(&upper)?;
-    fs::create_dir_all(&work)?;
-    let options = format!("lowerdir={directory},upperdir={upper},workdir={work}");
-    // In a user namespace the layer's marks must be user attributes.
-    namespace::mount("overlay", Path::new(directory), "overlay", &format!("{options},userxattr"))
-        .or_else(|_| namespace::mount("overlay", Path::new(directory), "overlay", &options))
+/// Puts a private directory in the place of `directory`: the entries of `own` are copies that may
+/// be changed, all others are the machine's.
+///
+/// An overlay would be shorter, but in an unprivileged user namespace nobody may change what
+/// belongs to the machine's root, not even in a private layer.
+fn shelter(directory: &str, own: &[&str]) -> io::Result<()> {
+    let shelter = PathBuf::from(format!("/run/shelter{}", directory.replace('/', "-")));
+    fs::create_dir_all(&shelter)?;
+    for name in own {
+        copy(&Path::new(directory).join(name), &shelter.join(name))?;
+    }
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), shelter.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if own.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
+        } else if kind.is_dir() {
+            fs::create_dir(&to)?;
+            namespace::bind(&from, &to)?;
+            namespace::make_read_only(&to)?;
+        } else if kind.is_file() && File::open(&from).is_ok() {
+            fs::copy(&from, &to)?;
+        }
+    }
+    namespace::bind(&shelter, Path::new(directory))
+}
+
+/// Copies a tree as far as it can be read; what is not there becomes an empty directory.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
+        } else if kind.is_dir() {
+            copy(&from, &to)?;
+        } else if kind.is_file() && File::open(&from).is_ok() {
+            fs::copy(&from, &to)?;
+        }
+    }
+    Ok(())
 }
