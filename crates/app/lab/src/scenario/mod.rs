@@ -177,7 +177,7 @@ impl Scenario {
             let mut run =
                 Run { lab: &lab, report: &mut report, begun: Instant::now(), verbose: conditions.verbose };
             let outcome =
-                run.settle("start", Some("lb1"), Duration::from_secs(15)).and_then(|()| (self.run)(&mut run));
+                run.settle("start", Some("lb1"), Duration::from_secs(60)).and_then(|()| (self.run)(&mut run));
             if let Err(error) = outcome {
                 return Err(with_logs(&lab, error));
             }
