@@ -37,6 +37,9 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// The likely remedy.
     pub help: Option<String>,
+    /// The stock tool's own line, complete but for the program's name: `[emerg] … in FILE:LINE`.
+    /// A fault that the stock tool does not know has none.
+    pub stock: Option<String>,
 }
 
 impl Diagnostic {
@@ -49,7 +52,15 @@ impl Diagnostic {
             message: message.into(),
             labels: vec![Label { span, text: String::new() }],
             help: None,
+            stock: None,
         }
+    }
+
+    /// Sets the stock tool's own line.
+    #[must_use]
+    pub fn stock(mut self, line: impl Into<String>) -> Self {
+        self.stock = Some(line.into());
+        self
     }
 
     /// Adds the likely remedy.

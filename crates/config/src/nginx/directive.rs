@@ -1,0 +1,147 @@
+//! What a directive is: one entry of a module's table.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::call::{Applied, Call};
+use super::settings::Level;
+use super::tree::Block;
+
+/// Where a directive may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// Outside all blocks.
+    Main,
+    /// `events`
+    Events,
+    /// `http`
+    Http,
+    /// `server` in `http`
+    Server,
+    /// `location`
+    Location,
+    /// `if` in a `server`
+    ServerIf,
+    /// `if` in a `location`
+    LocationIf,
+    /// `limit_except`
+    LimitExcept,
+    /// `upstream` in `http`
+    Upstream,
+    /// `types`
+    Types,
+    /// `stream`
+    Stream,
+    /// `server` in `stream`
+    StreamServer,
+    /// `upstream` in `stream`
+    StreamUpstream,
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Main => "main",
+            Self::Events => "events",
+            Self::Http => "http",
+            Self::Server => "server",
+            Self::Location => "location",
+            Self::ServerIf => "if in server",
+            Self::LocationIf => "if in location",
+            Self::LimitExcept => "limit_except",
+            Self::Upstream => "upstream",
+            Self::Types => "types",
+            Self::Stream => "stream",
+            Self::StreamServer => "stream server",
+            Self::StreamUpstream => "stream upstream",
+        })
+    }
+}
+
+/// How many arguments a directive takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// That many.
+    Exactly(usize),
+    /// From the first to the second number.
+    Between(usize, usize),
+    /// That many or more.
+    AtLeast(usize),
+    /// `on` or `off`.
+    Flag,
+}
+
+impl Arity {
+    /// Whether `count` arguments are right.
+    #[must_use]
+    pub fn accepts(self, count: usize) -> bool {
+        match self {
+            Self::Exactly(n) => count == n,
+            Self::Between(least, most) => (least..=most).contains(&count),
+            Self::AtLeast(least) => count >= least,
+            Self::Flag => count == 1,
+        }
+    }
+}
+
+impl fmt::Display for Arity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(0) => f.write_str("none"),
+            Self::Exactly(n) => write!(f, "{n}"),
+            Self::Between(least, most) => write!(f, "{least} to {most}"),
+            Self::AtLeast(0) => f.write_str("any"),
+            Self::AtLeast(n) => write!(f, "{n} or more"),
+            Self::Flag => f.write_str("on | off"),
+        }
+    }
+}
+
+/// What a directive does.
+#[derive(Clone, Copy)]
+pub(super) enum Apply {
+    /// Sets something on its level.
+    Set(fn(&mut Level, &mut Call<'_, '_>) -> Applied),
+    /// Opens a block.
+    Block(fn(&mut Level, &mut Call<'_, '_>, &Block) -> Applied),
+    /// Accepted, without effect here; the reason is for the manual.
+    Accept(&'static str),
+}
+
+/// One entry of a module's table.
+pub(super) struct Directive {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Where it may stand.
+    pub(super) contexts: &'static [Context],
+    /// Its arguments.
+    pub(super) arity: Arity,
+    /// The value without it, as the manual shows it; empty if there is none.
+    pub(super) default: &'static str,
+    /// What it is for, in one sentence.
+    pub(super) summary: &'static str,
+    /// What it does.
+    pub(super) apply: Apply,
+}
+
+/// The directives of one nginx module.
+pub(super) struct Module {
+    /// nginx's name for it.
+    pub(super) name: &'static str,
+    /// Its directives.
+    pub(super) directives: &'static [Directive],
+}
+
+/// All entries of that name.
+pub(super) fn find(name: &str) -> &'static [&'static Directive] {
+    static INDEX: OnceLock<HashMap<&'static str, Vec<&'static Directive>>> = OnceLock::new();
+    let index = INDEX.get_or_init(|| {
+        let mut index: HashMap<_, Vec<_>> = HashMap::new();
+        for directive in super::modules::MODULES.iter().flat_map(|module| module.directives) {
+            index.entry(directive.name).or_default().push(directive);
+        }
+        index
+    });
+    index.get(name).map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,125 @@
+//! `ngx_stream_core_module`.
+
+use super::STREAM;
+use super::http_core::check_number;
+use crate::nginx::call::{Applied, Call, Fault};
+use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
+use crate::nginx::listen::{self, Side};
+use crate::nginx::settings::Level;
+use crate::nginx::tree::Block;
+
+macro_rules! stream {
+    ($name:literal, $arity:expr, $default:literal, $summary:literal, $field:ident, $read:ident) => {
+        Directive {
+            name: $name,
+            contexts: STREAM,
+            arity: $arity,
+            default: $default,
+            summary: $summary,
+            apply: Apply::Set(|level, call| level.stream.$field.once(|| call.$read(1))),
+        }
+    };
+}
+pub(super) use stream;
+
+pub(in crate::nginx) const MODULE: Module = Module {
+    name: "ngx_stream_core_module",
+    directives: &[
+        Directive {
+            name: "stream",
+            contexts: &[Context::Main],
+            arity: Arity::Exactly(0),
+            default: "",
+            summary: "The TCP and UDP servers.",
+            apply: Apply::Block(open),
+        },
+        Directive {
+            name: "server",
+            contexts: &[Context::Stream],
+            arity: Arity::Exactly(0),
+            default: "",
+            summary: "A server for connections.",
+            apply: Apply::Block(server),
+        },
+        Directive {
+            name: "listen",
+            contexts: &[Context::StreamServer],
+            arity: Arity::AtLeast(1),
+            default: "",
+            summary: "An address and port that the server is reached at, with options of the socket.",
+            apply: Apply::Set(|level, call| {
+                let listens = listen::read(call, Side::Stream)?;
+                level.listens.extend(listens);
+                Ok(())
+            }),
+        },
+        Directive {
+            name: "error_log",
+            contexts: STREAM,
+            arity: Arity::AtLeast(1),
+            default: "error_log logs/error.log error;",
+            summary: "Where diagnostics go, and the least severe level written; may be repeated.",
+            apply: Apply::Set(|level, call| {
+                let log = super::core::error_log(call)?;
+                level.stream.error_logs.list().push(log);
+                Ok(())
+            }),
+        },
+        stream!("tcp_nodelay", Arity::Flag, "tcp_nodelay on;",
+            "Whether small packets are sent at once.", tcp_nodelay, flag),
+        stream!("preread_timeout", Arity::Exactly(1), "preread_timeout 30s;",
+            "Time to wait for the client's first bytes.", preread_timeout, millis),
+        stream!("preread_buffer_size", Arity::Exactly(1), "preread_buffer_size 16k;",
+            "Buffer for the client's first bytes.", preread_buffer_size, size),
+        stream!("proxy_protocol_timeout", Arity::Exactly(1), "proxy_protocol_timeout 30s;",
+            "Time to wait for the PROXY protocol header.", proxy_protocol_timeout, millis),
+        Directive {
+            name: "variables_hash_max_size",
+            contexts: &[Context::Stream],
+            arity: Arity::Exactly(1),
+            default: "variables_hash_max_size 1024;",
+            summary: "Size of nginx's table of variables.",
+            apply: Apply::Set(check_number),
+        },
+        Directive {
+            name: "variables_hash_bucket_size",
+            contexts: &[Context::Stream],
+            arity: Arity::Exactly(1),
+            default: "variables_hash_bucket_size 64;",
+            summary: "Size of nginx's table of variables.",
+            apply: Apply::Set(check_number),
+        },
+    ],
+};
+
+fn open(_: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applied {
+    if std::mem::replace(&mut call.session.stream.seen, true) {
+        return Err(Fault::duplicate());
+    }
+    let mut level = Level::new(Context::Stream);
+    call.session.walk(&block.items, &mut level);
+    crate::nginx::plan::stream(&mut level, call);
+    Ok(())
+}
+
+fn server(outer: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applied {
+    let mut level = Level::new(Context::StreamServer);
+    level.here.span = Some(call.node.words[0].span.clone());
+    level.here.line = call.node.line;
+    let before = call.session.diagnostics.len();
+    call.session.walk(&block.items, &mut level);
+    if level.listens.is_empty() && call.session.diagnostics.len() == before {
+        let fault = Fault::new("nginx::listen", "no \"listen\" is defined for server").help("add \"listen PORT;\"");
+        // nginx names the line on which the block opens.
+        let path = &call.session.sources.get(call.node.file()).path;
+        let stock = format!("{} in {path}:{}", fault.message, call.node.line);
+        let message = fault.message.clone();
+        call.session.report(call.node, fault);
+        if let Some(last) = call.session.diagnostics.last_mut() {
+            last.message = message;
+            last.stock = Some(format!("[emerg] {stock}"));
+        }
+    }
+    outer.children.push(level);
+    Ok(())
+}

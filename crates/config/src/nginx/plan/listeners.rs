@@ -1,0 +1,141 @@
+//! Sockets, and the names of the servers behind each address.
+
+use std::collections::HashSet;
+
+use evergate_core::model::http::{AddressServers, HttpListener, ServerId, ServerName};
+use evergate_core::model::proxy::ListenAddress;
+
+use crate::nginx::call::{Call, Fault, Placed};
+use crate::nginx::listen;
+use crate::nginx::settings::{Bound, Level};
+
+/// The sockets of the http side.
+pub(super) fn compile(call: &mut Call<'_, '_>, http: &Level) -> Vec<HttpListener> {
+    let bound = std::mem::take(&mut call.session.http.bound);
+    let mut listeners: Vec<HttpListener> = Vec::new();
+    // Addresses without a socket of their own, to be served by a wildcard's.
+    let mut guests: Vec<(ListenAddress, AddressServers)> = Vec::new();
+    for address in &bound {
+        let servers = address_servers(call, http, address);
+        let is_guest = !address.listen.bind && wildcard_of(&address.listen.socket.address, &bound).is_some();
+        if is_guest {
+            guests.push((address.listen.socket.address.clone(), servers));
+        } else {
+            let entry = AddressServers { local: None, ..servers };
+            listeners.push(HttpListener { socket: address.listen.socket.clone(), addresses: vec![entry] });
+        }
+    }
+    for (address, mut servers) in guests {
+        let ListenAddress::Ip(ip) = &address else { continue };
+        servers.local = Some(ip.ip());
+        let host = wildcard_of(&address, &bound);
+        if let Some(listener) = listeners.iter_mut().find(|one| Some(&one.socket.address) == host) {
+            let last = listener.addresses.len() - 1;
+            listener.addresses.insert(last, servers);
+        }
+    }
+    listeners
+}
+
+/// The wildcard address of the same family and port, unless `address` is one itself.
+fn wildcard_of<'b>(address: &ListenAddress, bound: &'b [Bound]) -> Option<&'b ListenAddress> {
+    let ListenAddress::Ip(ip) = address else { return None };
+    if ip.ip().is_unspecified() {
+        return None;
+    }
+    bound.iter().map(|other| &other.listen.socket.address).find(|other| match other {
+        ListenAddress::Ip(wild) => {
+            wild.ip().is_unspecified() && wild.port() == ip.port() && wild.is_ipv4() == ip.is_ipv4()
+        }
+        ListenAddress::Unix(_) => false,
+    })
+}
+
+fn address_servers(call: &mut Call<'_, '_>, http: &Level, bound: &Bound) -> AddressServers {
+    let shown = listen::shown(&bound.listen.socket.address);
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut names = Vec::new();
+    for id in &bound.servers {
+        let Some(server) = http.children.get(id.0 as usize) else { continue };
+        if server.names.is_empty() {
+            // nginx gives such a server the empty name.
+            if seen.insert(String::new()) {
+                names.push((ServerName::Exact(String::new()), *id));
+            } else {
+                conflict(call, "", &shown, bound.servers.len(), server.here.span.as_ref());
+            }
+        }
+        for written in &server.names {
+            if let Some(pattern) = &written.pattern {
+                names.push((ServerName::Regex(pattern.clone()), *id));
+                continue;
+            }
+            let text = written.text.as_str();
+            let Some(name) = name(text) else {
+                let message = format!("invalid server name or wildcard \"{text}\" on {shown}");
+                let fault = Fault::new("nginx::server_name", message).at(&written.span).placed(Placed::Nowhere);
+                call.session.report(call.node, fault);
+                continue;
+            };
+            if seen.insert(text.to_owned()) {
+                names.push((name, *id));
+            } else {
+                conflict(call, text, &shown, bound.servers.len(), Some(&written.span));
+            }
+        }
+    }
+    AddressServers {
+        local: None,
+        default_server: bound.default_server.or(bound.servers.first().copied()).unwrap_or(ServerId(0)),
+        names,
+        proxy_protocol: bound.listen.proxy_protocol,
+        tls: false,
+    }
+}
+
+/// Two servers of one address have the same name: the second never gets a request by it.
+fn conflict(
+    call: &mut Call<'_, '_>,
+    name: &str,
+    shown: &str,
+    servers: usize,
+    span: Option<&crate::source::Span>,
+) {
+    // With a single server behind the address nginx does not look at names at all.
+    if servers < 2 {
+        return;
+    }
+    let message = format!("conflicting server name \"{name}\" on {shown}, ignored");
+    let mut fault = Fault::new("nginx::server_name", message).placed(Placed::Nowhere);
+    if let Some(span) = span {
+        fault = fault.at(span);
+    }
+    let help = if name.is_empty() {
+        "requests of this address without a matching name go to the first server; add server_name"
+    } else {
+        "the server that has this name first gets its requests"
+    };
+    call.session.warn(call.node, fault.help(help));
+}
+
+/// The kind of a name, which is in lower case.
+fn name(text: &str) -> Option<ServerName> {
+    let bare = text.strip_prefix("*.");
+    let dotted = text.strip_prefix('.');
+    if let Some(rest) = bare.or(dotted) {
+        if rest.is_empty() || rest.contains('*') || rest.contains("..") || rest.starts_with('.') {
+            return None;
+        }
+        return Some(ServerName::Suffix { suffix: format!(".{rest}"), or_bare: dotted.is_some() });
+    }
+    if let Some(rest) = text.strip_suffix(".*") {
+        if rest.is_empty() || rest.contains('*') || rest.contains("..") {
+            return None;
+        }
+        return Some(ServerName::Prefix(format!("{rest}.")));
+    }
+    if text.contains('*') || text.contains("..") {
+        return None;
+    }
+    Some(ServerName::Exact(text.into()))
+}

@@ -1,0 +1,585 @@
+//! The settings of each level: typed, each either given there or still to be inherited.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evergate_core::model::http::{
+    AddHeader, ErrorPage, Expires, HttpPlan, IfModifiedSince, LingeringClose, NextUpstream, ProxyHttpVersion,
+    RewriteOperation, ServerId, ServerTokens, TryFiles,
+};
+use evergate_core::model::proxy::{AccessLog, ErrorLog, LogFormat, MainSettings, Pattern};
+use evergate_core::model::stream::{StreamHandler, StreamPlan};
+use evergate_core::model::template::Template;
+use evergate_core::model::upstream::{Keepalive, Server};
+use evergate_core::model::variable::Variable;
+
+use super::call::{Fault, Placed};
+use super::directive::Context;
+use super::listen::Listen;
+use super::template::{self, Side};
+use super::tree::{self, Node};
+use super::Options;
+use crate::source::{Diagnostic, Host, Severity, Sources, Span};
+
+/// One setting of a level.
+#[derive(Clone, Debug)]
+pub(super) struct Setting<T>(Option<T>);
+
+impl<T> Default for Setting<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Setting<T> {
+    /// Sets what may be set only once; `value` is not asked for if it already is.
+    pub(super) fn once(&mut self, value: impl FnOnce() -> Result<T, Box<Fault>>) -> Result<(), Box<Fault>> {
+        if self.0.is_some() {
+            return Err(Fault::duplicate());
+        }
+        self.0 = Some(value()?);
+        Ok(())
+    }
+
+    /// What was given here or inherited.
+    pub(super) fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+
+    /// The value to change.
+    pub(super) fn get_mut(&mut self) -> Option<&mut T> {
+        self.0.as_mut()
+    }
+
+    /// Whether it is given here.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Sets it, whatever it was.
+    pub(super) fn put(&mut self, value: T) {
+        self.0 = Some(value);
+    }
+
+    /// The value, or nginx's default.
+    pub(super) fn or(&self, default: T) -> T
+    where
+        T: Clone,
+    {
+        self.0.clone().unwrap_or(default)
+    }
+
+    fn inherit(&mut self, outer: &Self)
+    where
+        T: Clone,
+    {
+        if self.0.is_none() {
+            self.0.clone_from(&outer.0);
+        }
+    }
+}
+
+impl<T> Setting<Vec<T>> {
+    /// The list of this level, which replaces the outer one as a whole.
+    pub(super) fn list(&mut self) -> &mut Vec<T> {
+        self.0.get_or_insert_default()
+    }
+}
+
+macro_rules! settings {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct $name {
+            $(pub(super) $field: Setting<$type>,)*
+        }
+
+        impl $name {
+            /// Takes over what is not given here from the level around it.
+            pub(super) fn inherit(&mut self, outer: &Self) {
+                $(self.$field.inherit(&outer.$field);)*
+            }
+        }
+    };
+}
+
+settings! {
+    /// What a `server` decides before the location is known.
+    ServerSettings {
+        client_header_timeout: Duration,
+        client_header_buffer_size: u32,
+        large_client_header_buffers: (u32, u32),
+        ignore_invalid_headers: bool,
+        underscores_in_headers: bool,
+        merge_slashes: bool,
+        connection_pool_size: u32,
+        request_pool_size: u32,
+    }
+}
+
+settings! {
+    /// What a location inherits from its server and from `http`.
+    LocationSettings {
+        root: Folder,
+        index: Vec<Template>,
+        types: Arc<BTreeMap<Box<str>, Box<str>>>,
+        default_type: Box<str>,
+        error_pages: Vec<ErrorPage>,
+        recursive_error_pages: bool,
+        access_logs: Vec<AccessLog>,
+        error_logs: Vec<ErrorLog>,
+        log_not_found: bool,
+        add_headers: Vec<AddHeader>,
+        expires: Expires,
+        client_max_body_size: u64,
+        client_body_buffer_size: u32,
+        client_body_timeout: Duration,
+        client_body_temp_path: String,
+        client_body_in_file_only: u8,
+        client_body_in_single_buffer: bool,
+        send_timeout: Duration,
+        send_lowat: u64,
+        keepalive_timeout: (Duration, Option<Duration>),
+        keepalive_requests: u32,
+        keepalive_time: Duration,
+        keepalive_min_timeout: Duration,
+        lingering_close: LingeringClose,
+        lingering_time: Duration,
+        lingering_timeout: Duration,
+        reset_timedout_connection: bool,
+        sendfile: bool,
+        tcp_nopush: bool,
+        tcp_nodelay: bool,
+        server_tokens: ServerTokens,
+        etag: bool,
+        if_modified_since: IfModifiedSince,
+        max_ranges: u32,
+        absolute_redirect: bool,
+        server_name_in_redirect: bool,
+        port_in_redirect: bool,
+        chunked_transfer_encoding: bool,
+        log_subrequest: bool,
+        proxy_http_version: ProxyHttpVersion,
+        proxy_method: Template,
+        proxy_set_headers: Vec<(Box<str>, Template)>,
+        proxy_set_body: Template,
+        proxy_pass_request_headers: bool,
+        proxy_pass_request_body: bool,
+        proxy_connect_timeout: Duration,
+        proxy_send_timeout: Duration,
+        proxy_read_timeout: Duration,
+        proxy_buffering: bool,
+        proxy_request_buffering: bool,
+        proxy_buffer_size: u32,
+        proxy_buffers: (u32, u32),
+        proxy_busy_buffers_size: u32,
+        proxy_max_temp_file_size: u64,
+        proxy_temp_file_write_size: u64,
+        proxy_temp_path: String,
+        proxy_next_upstream: NextUpstream,
+        proxy_next_upstream_timeout: Duration,
+        proxy_next_upstream_tries: u32,
+        proxy_intercept_errors: bool,
+        proxy_hide_headers: Vec<Box<str>>,
+        proxy_pass_headers: Vec<Box<str>>,
+        proxy_redirects: RedirectSettings,
+        proxy_ignore_client_abort: bool,
+        proxy_socket_keepalive: bool,
+    }
+}
+
+settings! {
+    /// What a stream server inherits from `stream`.
+    StreamSettings {
+        access_logs: Vec<AccessLog>,
+        error_logs: Vec<ErrorLog>,
+        tcp_nodelay: bool,
+        preread_timeout: Duration,
+        preread_buffer_size: u32,
+        proxy_protocol_timeout: Duration,
+        proxy_connect_timeout: Duration,
+        proxy_timeout: Duration,
+        proxy_next_upstream: bool,
+        proxy_next_upstream_timeout: Duration,
+        proxy_next_upstream_tries: u32,
+        proxy_buffer_size: u32,
+        proxy_protocol: bool,
+        proxy_socket_keepalive: bool,
+        proxy_half_close: bool,
+    }
+}
+
+/// `root` or `alias`.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    /// The path.
+    pub(super) path: Template,
+    /// As written.
+    pub(super) written: String,
+    /// Given by `alias`.
+    pub(super) alias: bool,
+}
+
+/// `proxy_redirect`s of a level.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RedirectSettings {
+    /// `off` was given.
+    pub(super) off: bool,
+    /// `default`, and the explicit ones.
+    pub(super) list: Vec<Redirect>,
+}
+
+/// One `proxy_redirect`.
+#[derive(Clone, Debug)]
+pub(super) enum Redirect {
+    /// `default`: follows from `proxy_pass` and the location.
+    Default,
+    /// Given in full.
+    Given(evergate_core::model::http::ProxyRedirect),
+}
+
+/// `proxy_pass` of the http side, before its group is known.
+#[derive(Clone, Debug)]
+pub(super) struct ProxyPass {
+    /// Index into [`HttpMain::wanted`].
+    pub(super) target: usize,
+    /// `$proxy_host`.
+    pub(super) host: String,
+    /// `$proxy_port`.
+    pub(super) port: u16,
+    /// The URI part, if there is one.
+    pub(super) uri: Option<String>,
+}
+
+/// What a location is, and what belongs to it alone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Here {
+    /// How it is chosen.
+    pub(super) kind: Kind,
+    /// Where it is opened.
+    pub(super) span: Option<Span>,
+    /// The line that messages name.
+    pub(super) line: usize,
+    /// `internal`.
+    pub(super) internal: bool,
+    /// `try_files`.
+    pub(super) try_files: Option<TryFiles>,
+    /// Operations of the rewrite phase.
+    pub(super) rewrite: Vec<RewriteOperation>,
+    /// `proxy_pass`.
+    pub(super) proxy_pass: Option<ProxyPass>,
+    /// `stub_status`.
+    pub(super) stub_status: bool,
+    /// Where `root` or `alias` stands, for lints.
+    pub(super) folder: Option<Span>,
+    /// Where the first `add_header` stands, for lints.
+    pub(super) add_header: Option<Span>,
+}
+
+/// How a level is reached.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Kind {
+    /// It is no location.
+    #[default]
+    Outer,
+    /// `location /x`
+    Prefix(String),
+    /// `location ^~ /x`
+    PrefixNoRegex(String),
+    /// `location = /x`
+    Exact(String),
+    /// `location ~ x`
+    Regex(Pattern),
+    /// `location @x`
+    Named(String),
+}
+
+impl Kind {
+    /// The name as nginx keeps it, without the modifier.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Outer => "",
+            Self::Prefix(name) | Self::PrefixNoRegex(name) | Self::Exact(name) | Self::Named(name) => name,
+            Self::Regex(pattern) => &pattern.source,
+        }
+    }
+}
+
+/// A word of `server_name` as written.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenName {
+    /// The name in lower case; a regular expression keeps its case and its `~`.
+    pub(super) text: String,
+    /// The expression, if it is one.
+    pub(super) pattern: Option<Pattern>,
+    /// Its place.
+    pub(super) span: Span,
+}
+
+/// One `server` line of an upstream.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenServer {
+    /// As the plan has it.
+    pub(super) server: Server,
+}
+
+/// An `upstream` block.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WrittenUpstream {
+    /// Its name.
+    pub(super) name: String,
+    /// Place of the name.
+    pub(super) span: Option<Span>,
+    /// Its servers.
+    pub(super) servers: Vec<WrittenServer>,
+    /// `keepalive N [local]`.
+    pub(super) keepalive: Setting<(u32, bool)>,
+    /// `keepalive_requests`.
+    pub(super) keepalive_requests: Setting<u32>,
+    /// `keepalive_time`.
+    pub(super) keepalive_time: Setting<Duration>,
+    /// `keepalive_timeout`.
+    pub(super) keepalive_timeout: Setting<Duration>,
+    /// `zone`.
+    pub(super) zone: Setting<String>,
+}
+
+impl WrittenUpstream {
+    /// The keep-alive settings with nginx's defaults.
+    pub(super) fn keepalive(&self) -> Keepalive {
+        let (connections, local) = self.keepalive.or((32, true));
+        Keepalive {
+            connections,
+            local,
+            requests: self.keepalive_requests.or(1000),
+            time: self.keepalive_time.or(Duration::from_secs(3600)),
+            timeout: self.keepalive_timeout.or(Duration::from_secs(60)),
+        }
+    }
+}
+
+/// The group that a `proxy_pass` asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// Host as written.
+    pub(super) host: String,
+    /// The port, explicit or from the scheme.
+    pub(super) port: u16,
+    /// No port was written.
+    pub(super) no_port: bool,
+    /// A unix socket's path.
+    pub(super) unix: Option<String>,
+    /// Place of the address.
+    pub(super) span: Span,
+    /// The line that messages name.
+    pub(super) line: usize,
+}
+
+/// One level of the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Level {
+    /// Which block it is.
+    pub(super) context: Context,
+    /// Settings of the server kind.
+    pub(super) server: ServerSettings,
+    /// Settings of the location kind.
+    pub(super) location: LocationSettings,
+    /// What belongs to this location alone.
+    pub(super) here: Here,
+    /// `server_name`s.
+    pub(super) names: Vec<WrittenName>,
+    /// `listen`s.
+    pub(super) listens: Vec<Listen>,
+    /// Blocks in this one: servers of `http` and `stream`, locations.
+    pub(super) children: Vec<Level>,
+    /// The upstream that this block is.
+    pub(super) upstream: WrittenUpstream,
+    /// Settings of the stream side.
+    pub(super) stream: StreamSettings,
+    /// What a stream server does.
+    pub(super) handler: Option<StreamWork>,
+}
+
+/// What a stream server does with a connection.
+#[derive(Clone, Debug)]
+pub(super) enum StreamWork {
+    /// `proxy_pass`: an index into [`StreamMain::wanted`], and the address as written.
+    Proxy(usize, String),
+    /// Anything else.
+    Other(StreamHandler),
+}
+
+impl Level {
+    /// An empty level.
+    pub(super) fn new(context: Context) -> Self {
+        Self {
+            context,
+            server: ServerSettings::default(),
+            location: LocationSettings::default(),
+            here: Here::default(),
+            names: Vec::new(),
+            listens: Vec::new(),
+            children: Vec::new(),
+            upstream: WrittenUpstream::default(),
+            stream: StreamSettings::default(),
+            handler: None,
+        }
+    }
+}
+
+/// A variable that the configuration itself names.
+#[derive(Clone, Debug)]
+pub(super) struct UserVariable {
+    /// Its name in lower case.
+    pub(super) name: String,
+    /// Whether something sets it.
+    pub(super) defined: bool,
+    /// Where it is used first.
+    pub(super) used: Option<Span>,
+}
+
+/// What the `http` block collects besides its levels.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HttpMain {
+    /// The block has been read.
+    pub(super) seen: bool,
+    /// Formats; the first is `combined`.
+    pub(super) log_formats: Vec<LogFormat>,
+    /// Explicit groups.
+    pub(super) upstreams: Vec<WrittenUpstream>,
+    /// Targets of `proxy_pass`.
+    pub(super) wanted: Vec<Wanted>,
+    /// Variables.
+    pub(super) variables: Vec<UserVariable>,
+    /// Addresses that are listened on, each once.
+    pub(super) bound: Vec<Bound>,
+    /// `server` blocks opened so far.
+    pub(super) servers: u32,
+    /// The plan, once the block has been read.
+    pub(super) plan: Option<HttpPlan>,
+}
+
+/// An address that is listened on.
+#[derive(Clone, Debug)]
+pub(super) struct Bound {
+    /// The address with the socket's options.
+    pub(super) listen: Listen,
+    /// The server that asked to be the default.
+    pub(super) default_server: Option<ServerId>,
+    /// Its servers.
+    pub(super) servers: Vec<ServerId>,
+}
+
+/// What the `stream` block collects besides its levels.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StreamMain {
+    /// The block has been read.
+    pub(super) seen: bool,
+    /// Formats.
+    pub(super) log_formats: Vec<LogFormat>,
+    /// Explicit groups.
+    pub(super) upstreams: Vec<WrittenUpstream>,
+    /// Targets of `proxy_pass`.
+    pub(super) wanted: Vec<Wanted>,
+    /// Variables that do not exist.
+    pub(super) unknown: Vec<UserVariable>,
+    /// The plan, once the block has been read.
+    pub(super) plan: Option<StreamPlan>,
+}
+
+/// Settings of the main and `events` contexts.
+#[derive(Clone, Debug)]
+pub(super) struct Main {
+    /// As the plan has them.
+    pub(super) plan: MainSettings,
+    /// Directives seen, for those that may stand once.
+    pub(super) once: Vec<String>,
+    /// `events` has been read.
+    pub(super) events: bool,
+    /// `error_log`s.
+    pub(super) error_logs: Vec<ErrorLog>,
+}
+
+/// What one reading of a configuration works on.
+pub(super) struct Session<'h> {
+    /// How the program was called.
+    pub(super) options: &'h Options,
+    /// This machine.
+    pub(super) host: &'h dyn Host,
+    /// Everything that was read.
+    pub(super) sources: &'h Sources,
+    /// Faults so far.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// The main context.
+    pub(super) main: Main,
+    /// The http side.
+    pub(super) http: HttpMain,
+    /// The stream side.
+    pub(super) stream: StreamMain,
+}
+
+impl Session<'_> {
+    /// Reports a fault in `node`.
+    pub(super) fn report(&mut self, node: &Node, fault: Box<Fault>) {
+        let message =
+            if fault.named { format!("\"{}\" directive {}", node.name(), fault.message) } else { fault.message };
+        let line = match fault.placed {
+            Placed::BlockEnd => node.block.as_ref().map_or(node.line, |block| block.end_line),
+            Placed::Here | Placed::Nowhere => node.line,
+        };
+        let place = tree::place(self.sources, node.file(), line);
+        let stock = match fault.placed {
+            Placed::Nowhere => format!("[{}] {message}", fault.level),
+            Placed::Here | Placed::BlockEnd => format!("[{}] {message} in {place}", fault.level),
+        };
+        let severity = Severity::Error;
+        let span = fault.at.unwrap_or_else(|| node.span());
+        let mut diagnostic = Diagnostic::new(severity, fault.code, message, span).stock(stock);
+        diagnostic.labels.extend(fault.labels);
+        diagnostic.help = fault.help;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports something that nginx only warns of.
+    pub(super) fn warn(&mut self, node: &Node, fault: Box<Fault>) {
+        self.report(node, fault.level("warn"));
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.severity = Severity::Warning;
+        }
+    }
+
+    /// Reports something that nginx says nothing about.
+    pub(super) fn hint(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The variable of that name, which is in lower case.
+    pub(super) fn variable(&mut self, name: &str, side: Side, span: &Span) -> Variable {
+        if let Some(variable) = template::built_in(name, side) {
+            return variable;
+        }
+        let list = match side {
+            Side::Http => &mut self.http.variables,
+            Side::Stream => &mut self.stream.unknown,
+        };
+        let index = list.iter().position(|variable| variable.name == name).unwrap_or_else(|| {
+            list.push(UserVariable { name: name.into(), defined: false, used: None });
+            list.len() - 1
+        });
+        list[index].used.get_or_insert_with(|| span.clone());
+        Variable::User(u16::try_from(index).unwrap_or(u16::MAX))
+    }
+
+    /// The index of a variable that the configuration sets, such as a named group.
+    pub(super) fn define_variable(&mut self, name: &str) -> u16 {
+        let name = name.to_ascii_lowercase();
+        let list = &mut self.http.variables;
+        let index = list.iter().position(|variable| variable.name == name).unwrap_or_else(|| {
+            list.push(UserVariable { name, defined: false, used: None });
+            list.len() - 1
+        });
+        list[index].defined = true;
+        u16::try_from(index).unwrap_or(u16::MAX)
+    }
+}
