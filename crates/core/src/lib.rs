@@ -9,8 +9,10 @@
 extern crate alloc;
 
 pub mod balance;
+pub mod health;
 pub mod http;
 pub mod model;
 pub mod rules;
 pub mod time;
+pub mod vrrp;
 pub mod wire;
