@@ -7,3 +7,4 @@
 pub mod local_time;
 pub mod namespace;
 pub mod process;
+pub mod sys;
