@@ -6,19 +6,19 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use evergate_core::balance::{
-    Attempt as Tries, Budget, Change, Failure, Next, RetryPolicy, Tried, after_failure,
-};
+use evergate_core::balance::{Attempt as Tries, Budget, Change, Next, RetryPolicy, Tried, after_failure};
 use evergate_core::model::proxy::LogLevel;
 use evergate_core::model::stream::{StreamHandler, StreamProxy, StreamServer};
 use evergate_core::model::template::Template;
 use evergate_core::model::upstream::Endpoint;
 use evergate_core::rules::template::{Values, render};
 use evergate_core::time::{Duration, Instant};
-use evergate_core::wire::proxy_protocol::{self, Addresses, Parsed};
+use evergate_core::wire::proxy_protocol::{self, Addresses};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use super::fault::{Errno, Fault, is_our_own};
+use super::header::{Refusal, read_header};
 use super::relay::{End, Limits, Side, Traffic, relay};
 use super::values::SessionValues;
 use crate::clock::Clock;
@@ -49,6 +49,8 @@ pub(crate) struct Arrival {
     pub(crate) serial: u64,
     /// The client; `None` is a unix socket.
     pub(crate) client: Option<SocketAddr>,
+    /// The address that the client connected to; `None` is a unix socket.
+    pub(crate) local: Option<SocketAddr>,
     /// The listening socket's address as written in messages, such as `0.0.0.0:8080`.
     pub(crate) listener: Rc<str>,
     /// Whether the connection begins with a PROXY protocol header.
@@ -100,7 +102,7 @@ impl Session {
 /// Serves one connection to its end. However it ends, one line goes to the access log: also when
 /// the worker ends first and drops this future.
 pub(crate) async fn serve<S: Surroundings>(mut client: Stream, arrival: Arrival, surroundings: Rc<S>) {
-    let mut run = Run::new(&client, &arrival, surroundings);
+    let mut run = Run::new(&arrival, surroundings);
     run.greet(&client);
     if let Ok(early) = run.read_proxy_protocol(&mut client, arrival.proxy_protocol).await {
         run.handle(&mut client, early).await;
@@ -117,7 +119,7 @@ struct Run<S: Surroundings> {
 struct Over;
 
 impl<S: Surroundings> Run<S> {
-    fn new(client: &Stream, arrival: &Arrival, surroundings: Rc<S>) -> Self {
+    fn new(arrival: &Arrival, surroundings: Rc<S>) -> Self {
         let now = surroundings.clock().now();
         let session = Session {
             serial: arrival.serial,
@@ -125,7 +127,7 @@ impl<S: Surroundings> Run<S> {
             client_text: arrival
                 .client
                 .map_or_else(|| "unix:".into(), |client| client.ip().to_string().into()),
-            local: local_address(client),
+            local: arrival.local,
             listener: Rc::clone(&arrival.listener),
             proxy_protocol: None,
             attempts: Vec::new(),
@@ -300,9 +302,11 @@ impl<S: Surroundings> Run<S> {
             attempt.connect_time = Some(took);
         }
         let peer = lease.address();
-        match local_address(upstream) {
-            Some(local) => self.say(LogLevel::Info, format_args!("proxy {local} connected to {peer}")),
-            None => self.say(LogLevel::Info, format_args!("proxy unix: connected to {peer}")),
+        if self.surroundings.wants(LogLevel::Info) {
+            match local_address(upstream) {
+                Some(local) => self.say(LogLevel::Info, format_args!("proxy {local} connected to {peer}")),
+                None => self.say(LogLevel::Info, format_args!("proxy unix: connected to {peer}")),
+            }
         }
         if self.surroundings.server().tcp_nodelay {
             upstream.set_nodelay();
@@ -406,113 +410,6 @@ fn local_address(stream: &Stream) -> Option<SocketAddr> {
     match stream {
         Stream::Tcp(socket) => socket.local_addr().ok(),
         Stream::Unix(_) => None,
-    }
-}
-
-/// Why a connection without a valid PROXY protocol header ends.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("broken header: \"{}\" ({error})", .start.escape_ascii())]
-    Broken { start: Vec<u8>, error: proxy_protocol::ParseError },
-    #[error("client closed connection")]
-    Closed,
-    #[error("recv() failed ({})", Errno(.0))]
-    Read(io::Error),
-}
-
-/// Reads a whole header, and perhaps more, into `bytes`; returns the header's length.
-async fn read_header(
-    client: &mut Stream,
-    bytes: &mut Vec<u8>,
-) -> Result<(Option<Addresses>, usize), Refusal> {
-    let mut chunk = [0; 1024];
-    loop {
-        let count = poll_fn(|cx| client.poll_read(cx, &mut chunk)).await.map_err(Refusal::Read)?;
-        if count == 0 {
-            return Err(Refusal::Closed);
-        }
-        bytes.extend_from_slice(&chunk[..count]);
-        match proxy_protocol::parse(bytes) {
-            Ok(Parsed::Header { addresses, len_bytes }) => return Ok((addresses, len_bytes)),
-            Ok(Parsed::Incomplete) => {} // The codec bounds how much that can be.
-            Err(error) => {
-                let start = bytes[..bytes.len().min(107)].to_vec();
-                return Err(Refusal::Broken { start, error });
-            }
-        }
-    }
-}
-
-/// Why a server could not be used.
-#[derive(Debug)]
-enum Fault {
-    Connect { address: Box<str>, error: io::Error },
-    TimedOut,
-}
-
-impl Fault {
-    const fn failure(&self) -> Failure {
-        match self {
-            Self::Connect { .. } => Failure::Error,
-            Self::TimedOut => Failure::Timeout,
-        }
-    }
-
-    /// As nginx: what a server's absence explains is an error, anything else is critical.
-    fn level(&self) -> LogLevel {
-        use io::ErrorKind::{
-            ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown, NetworkUnreachable,
-        };
-        match self {
-            Self::Connect { error, .. } => match error.kind() {
-                ConnectionRefused | ConnectionReset | HostUnreachable | NetworkDown | NetworkUnreachable => {
-                    LogLevel::Error
-                }
-                io::ErrorKind::TimedOut => LogLevel::Error,
-                _ => LogLevel::Crit,
-            },
-            Self::TimedOut => LogLevel::Error,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // What fails at once names the address, as nginx does; what fails later does not.
-            Self::Connect { address, error }
-                if address.starts_with("unix:") || error.kind() == io::ErrorKind::NetworkUnreachable =>
-            {
-                write!(f, "connect() to {address} failed ({})", Errno(error))
-            }
-            Self::Connect { error, .. } => write!(f, "connect() failed ({})", Errno(error)),
-            Self::TimedOut => f.write_str("upstream timed out (110: Connection timed out)"),
-        }
-    }
-}
-
-/// Whether an error says nothing about the server: this process or machine is short of something.
-fn is_our_own(error: &io::Error) -> bool {
-    const ENOMEM: i32 = 12;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = 105;
-    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
-}
-
-/// Number and text of a system error, such as `111: Connection refused`.
-struct Errno<'a>(&'a io::Error);
-
-impl fmt::Display for Errno<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        match self.0.raw_os_error() {
-            Some(code) => {
-                let text = text.split(" (os error").next().unwrap_or(&text);
-                write!(f, "{code}: {text}")
-            }
-            None => f.write_str(&text),
-        }
     }
 }
 

@@ -68,7 +68,7 @@ impl Values for SessionValues<'_> {
     }
 }
 
-fn text(out: &mut Vec<u8>, value: impl std::fmt::Display) -> bool {
+pub(super) fn text(out: &mut Vec<u8>, value: impl std::fmt::Display) -> bool {
     write!(out, "{value}").is_ok() // Writing to memory does not fail.
 }
 
@@ -106,6 +106,6 @@ fn time(duration: Option<Duration>) -> String {
 }
 
 /// Seconds with milliseconds, such as `1.503`.
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
 }

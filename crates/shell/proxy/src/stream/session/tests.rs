@@ -158,8 +158,13 @@ impl Bench {
         let address = listener.local_addr().expect("bound");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (accepted, from) = accepted.expect("accepted");
-        let arrival =
-            Arrival { serial: 1, client: Some(from), listener: "0.0.0.0:8080".into(), proxy_protocol };
+        let arrival = Arrival {
+            serial: 1,
+            client: Some(from),
+            local: Some(address),
+            listener: "0.0.0.0:8080".into(),
+            proxy_protocol,
+        };
         let task = tokio::task::spawn_local(serve(Stream::Tcp(accepted), arrival, Rc::clone(self)));
         (client.expect("connected"), task)
     }
