@@ -4,7 +4,10 @@
 
 #![expect(unsafe_code, reason = "this crate is the wall between the kernel and everything else")]
 
+pub mod files;
 pub mod local_time;
 pub mod namespace;
+pub mod netlink;
 pub mod process;
+pub mod raw;
 pub mod sys;
