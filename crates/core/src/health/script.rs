@@ -125,7 +125,7 @@ mod tests {
         let mut script = verdict(1, 2, false);
         assert_eq!(script.is_up(), None);
         let changes = [true, true, false, false, false, true].map(|succeeded| script.note(succeeded));
-        use Change::{Down, None, Up};
-        assert_eq!(changes, [Up, None, None, Down, None, Up]);
+        let want = [Change::Up, Change::None, Change::None, Change::Down, Change::None, Change::Up];
+        assert_eq!(changes, want);
     }
 }

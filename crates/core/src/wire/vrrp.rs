@@ -280,3 +280,162 @@ fn read_address(bytes: &[u8]) -> Option<IpAddr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 56, 101));
+    const GROUP: IpAddr = IpAddr::V4(MULTICAST_V4);
+
+    /// Marsaglia's xorshift: enough to vary tests, the same on every machine.
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0
+        }
+
+        fn byte(&mut self) -> u8 {
+            self.next().to_le_bytes()[3]
+        }
+
+        fn bytes<const N: usize>(&mut self) -> [u8; N] {
+            core::array::from_fn(|_| self.byte())
+        }
+
+        fn advert(&mut self) -> (Advert, IpAddr, IpAddr) {
+            let v6 = self.byte() < 80;
+            let version = if v6 || self.byte() < 128 { Version::V3 } else { Version::V2 };
+            let (interval, authentication) = match version {
+                Version::V2 if self.byte() < 128 => (1000, Authentication::Pass(self.bytes())),
+                Version::V2 => (1000 * u64::from(self.byte().max(1)), Authentication::None),
+                Version::V3 => (10 * (1 + self.next() % 4095), Authentication::None),
+            };
+            let address = |random: &mut Self| -> IpAddr {
+                if v6 { random.bytes::<16>().into() } else { random.bytes::<4>().into() }
+            };
+            let advert = Advert {
+                version,
+                vrid: self.byte().max(1),
+                priority: self.byte(),
+                interval: Duration::from_millis(interval),
+                authentication,
+                addresses: (0..self.byte()).map(|_| address(self)).collect(),
+            };
+            (advert, address(self), address(self))
+        }
+    }
+
+    fn advert(version: Version) -> Advert {
+        Advert {
+            version,
+            vrid: 51,
+            priority: 100,
+            interval: Duration::from_secs(1),
+            authentication: Authentication::None,
+            addresses: vec![[192, 168, 56, 100].into()],
+        }
+    }
+
+    /// The message with some bytes changed and its checksum made good again.
+    fn changed(version: Version, changes: &[(usize, u8)]) -> Vec<u8> {
+        let mut message = advert(version).encode(FROM, GROUP);
+        for (index, value) in changes {
+            message[*index] = *value;
+        }
+        let sum =
+            checksum(if message[0] >> 4 == 2 { Version::V2 } else { Version::V3 }, &message, FROM, GROUP);
+        message[6..8].copy_from_slice(&sum.to_be_bytes());
+        message
+    }
+
+    #[test]
+    fn every_advert_comes_back_as_it_was_sent() {
+        let mut random = Random(0x5eed);
+        for round in 0..5_000 {
+            let (advert, from, to) = random.advert();
+            let message = advert.encode(from, to);
+            assert!(message.len() <= MAX_BYTES, "round {round}");
+            assert_eq!(Advert::decode(&message, from, to).as_ref(), Ok(&advert), "round {round}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_at_all_can_panic_the_reader() {
+        let mut random = Random(0xfeed);
+        for _ in 0..2_000 {
+            let (advert, from, to) = random.advert();
+            let mut message = advert.encode(from, to);
+            message.truncate(40);
+            for _ in 0..1 + random.byte() % 4 {
+                let index = usize::from(random.byte()) % message.len();
+                message[index] = random.byte();
+            }
+            for length in 0..=message.len() {
+                let _ = Advert::decode(&message[..length], from, to);
+                let _ = read_ipv4_packet(&message[..length]);
+                let _ = peek_vrid(&message[..length]);
+            }
+        }
+        for length in 0..100_usize {
+            let mut noise: Vec<u8> = (0..length).map(|_| random.byte()).collect();
+            let _ = read_ipv4_packet(&noise);
+            if let Some(first) = noise.first_mut() {
+                *first = 0x45;
+            }
+            let _ = read_ipv4_packet(&noise);
+        }
+    }
+
+    #[test]
+    fn each_fault_is_told_apart() {
+        use DecodeError::{AuthenticationType, Interval, Length, Type, Version as BadVersion, Vrid};
+        let (v2, v3) = (Version::V2, Version::V3);
+        let table: [(Vec<u8>, DecodeError); 10] = [
+            (changed(v3, &[(0, 0x41)]), BadVersion(4)),
+            (changed(v3, &[(0, 0x11)]), BadVersion(1)),
+            (changed(v3, &[(0, 0x32)]), Type(2)),
+            (changed(v3, &[(0, 0x30)]), Type(0)),
+            (changed(v3, &[(3, 2)]), Length { got_bytes: 12, want_bytes: 16 }),
+            (changed(v2, &[(3, 0)]), Length { got_bytes: 20, want_bytes: 16 }),
+            (changed(v3, &[(1, 0)]), Vrid),
+            (changed(v3, &[(4, 0xf0), (5, 0)]), Interval),
+            (changed(v2, &[(5, 0)]), Interval),
+            (changed(v2, &[(4, 2)]), AuthenticationType(2)),
+        ];
+        for (message, error) in table {
+            assert_eq!(Advert::decode(&message, FROM, GROUP), Err(error), "{message:02x?}");
+        }
+        let mut message = advert(v3).encode(FROM, GROUP);
+        message[2] = 101;
+        assert!(matches!(Advert::decode(&message, FROM, GROUP), Err(DecodeError::Checksum { .. })));
+        assert_eq!(
+            Advert::decode(&advert(v2).encode(FROM, GROUP), Ipv6Addr::LOCALHOST.into(), MULTICAST_V6.into()),
+            Err(DecodeError::Family)
+        );
+    }
+
+    #[test]
+    fn reserved_bits_are_ignored() {
+        // RFC 9568 §5.2.6: they may mean something one day.
+        let message = changed(Version::V3, &[(4, 0xf0)]);
+        assert_eq!(Advert::decode(&message, FROM, GROUP), Ok(advert(Version::V3)));
+    }
+
+    #[test]
+    fn only_a_group_needs_the_ttl_of_the_own_link() {
+        let packet = |to: Ipv4Addr, ttl| {
+            let from = Ipv4Addr::new(192, 168, 56, 101);
+            let message = advert(Version::V3).encode(from.into(), to.into());
+            ipv4::Header { ttl, ..ipv4_header(from, to, 1) }.packet(&message)
+        };
+        assert_eq!(read_ipv4_packet(&packet(MULTICAST_V4, 254)), Err(DecodeError::Ttl(254)));
+        assert!(read_ipv4_packet(&packet(Ipv4Addr::new(192, 168, 56, 102), 60)).is_ok());
+        assert_eq!(peek_vrid(&packet(MULTICAST_V4, 255)), Some(51));
+    }
+}
