@@ -38,6 +38,8 @@ pub(crate) struct Group {
 struct State {
     balance: balance::Group,
     counters: Box<[Counters]>,
+    /// The group of the plan before, until this one has taken over from it.
+    predecessor: Option<Arc<Group>>,
     successor: Option<Successor>,
 }
 
@@ -82,35 +84,48 @@ impl Group {
             servers_in_use: balance.servers_in_use(),
             members,
             report,
-            state: Mutex::new(State { balance, counters, successor: None }),
+            state: Mutex::new(State { balance, counters, predecessor: None, successor: None }),
         }
     }
 
     /// The group that takes over from `old` under a new plan, with what is known about members
-    /// that stay. From now on, leases of `old` end there.
-    pub(super) fn succeeding(upstream: &Upstream, old: &Self) -> Arc<Self> {
-        let new = Arc::new(Self::new(upstream, Arc::clone(&old.report)));
-        let mut past = old.lock();
-        let mut state = new.lock();
-        let heir = |member: &Member| {
-            let same = |other: &Member| other.endpoint == member.endpoint && other.name == member.name;
-            new.members.iter().position(same)
-        };
-        let heirs: Box<[Option<usize>]> = old.members.iter().map(heir).collect();
+    /// that stay.
+    ///
+    /// It does so when it is first used: a plan that is given up before then leaves `old` as it
+    /// was.
+    pub(super) fn succeeding(upstream: &Upstream, old: &Arc<Self>) -> Self {
+        drop(old.settled()); // It is in service. This keeps the line of predecessors to one.
+        let new = Self::new(upstream, Arc::clone(&old.report));
+        new.lock().predecessor = Some(Arc::clone(old));
+        new
+    }
+
+    /// Takes over from `old`: from now on, its leases end here. Locks go from new to old.
+    fn take_over(self: &Arc<Self>, state: &mut State, old: &Arc<Self>) {
+        let mut past = old.settled();
+        let heirs: Box<[Option<usize>]> = old.members.iter().map(|member| self.heir_of(member)).collect();
         for (from, to) in heirs.iter().enumerate() {
             if let Some(to) = *to {
                 state.balance.inherit(to, &past.balance, from);
                 state.counters[to] = past.counters[from];
             }
         }
-        past.successor = Some(Successor { group: Arc::clone(&new), members: heirs });
-        drop(state);
-        new
+        past.successor = Some(Successor { group: Arc::clone(self), members: heirs });
+    }
+
+    fn heir_of(&self, member: &Member) -> Option<usize> {
+        let same = |own: &Member| own.endpoint == member.endpoint && own.name == member.name;
+        self.members.iter().position(same)
     }
 
     /// Whether `upstream` describes this very group.
     pub(super) fn serves(&self, upstream: &Upstream) -> bool {
         self.method == upstream.method && self.members == members(upstream)
+    }
+
+    /// Whether `upstream` and this group have an address in common.
+    pub(super) fn resembles(&self, upstream: &Upstream) -> bool {
+        members(upstream).iter().any(|member| self.heir_of(member).is_some())
     }
 
     /// The name as written in `upstream NAME` or `proxy_pass`.
@@ -125,7 +140,7 @@ impl Group {
 
     /// Chooses a server that is not in `tried`, and adds it there. `None`: no live upstreams.
     pub(crate) fn pick(self: &Arc<Self>, now: Instant, tried: &mut Tried) -> Option<Lease> {
-        let mut state = self.lock();
+        let mut state = self.settled();
         let pick = state.balance.pick(now, tried)?;
         state.counters[pick.server].requests += 1;
         let moved = state.successor.is_some();
@@ -169,8 +184,8 @@ impl Group {
     }
 
     /// A snapshot of the members, in the order of the configuration.
-    pub(super) fn status(&self, now: Instant) -> Vec<UpstreamServerStatus> {
-        let state = self.lock();
+    pub(super) fn status(self: &Arc<Self>, now: Instant) -> Vec<UpstreamServerStatus> {
+        let state = self.settled();
         let row = |(number, member): (usize, &Member)| {
             let counters = state.counters[number];
             let availability = match state.balance.availability(number, now) {
@@ -235,6 +250,15 @@ impl Group {
             available,
             reason: why.to_string(),
         })
+    }
+
+    /// The state, once this group has taken over from its predecessor.
+    fn settled(self: &Arc<Self>) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        if let Some(old) = state.predecessor.take() {
+            self.take_over(&mut state, &old);
+        }
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -33,12 +33,15 @@ impl Groups {
     /// the connections that are open to them.
     pub(crate) fn reconfigured(&self, plan: &[Upstream]) -> Self {
         let succeed = |upstream: &Upstream| {
-            let old = self.groups.iter().find(|group| group.name() == upstream.name);
-            match old {
-                Some(old) if old.serves(upstream) => Arc::clone(old),
-                Some(old) => Group::succeeding(upstream, old),
-                None => Arc::new(Group::new(upstream, Arc::clone(&self.report))),
+            // Literal addresses with different ports share a name.
+            let namesakes = || self.groups.iter().filter(|group| group.name() == upstream.name);
+            if let Some(same) = namesakes().find(|group| group.serves(upstream)) {
+                return Arc::clone(same);
             }
+            Arc::new(match namesakes().find(|group| group.resembles(upstream)) {
+                Some(old) => Group::succeeding(upstream, old),
+                None => Group::new(upstream, Arc::clone(&self.report)),
+            })
         };
         let groups = plan.iter().map(succeed).collect();
         Self { kind: self.kind, report: Arc::clone(&self.report), groups }
@@ -91,9 +94,44 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_that_is_given_up_changes_nothing() {
+        let old = Groups::new("http", &[upstream("u", &[server(1)])], quiet());
+        let lease = ask(old.get(0).expect("in the plan"));
+        drop(old.reconfigured(&[upstream("u", &[server(1), server(2)])]));
+        assert_eq!(old.status(NOW)[0].servers[0].active, 1);
+        drop(lease);
+        assert_eq!(old.status(NOW)[0].servers[0].active, 0);
+    }
+
+    #[test]
+    fn a_lease_finds_its_way_through_several_reloads() {
+        let mut groups = Groups::new("http", &[upstream("u", &[server(1)])], quiet());
+        let lease = ask(groups.get(0).expect("in the plan"));
+        for more in 2..5 {
+            groups = groups.reconfigured(&[upstream("u", &[server(1), server(more)])]);
+        }
+        assert_eq!(groups.status(NOW)[0].servers[0].active, 1);
+        lease.succeeded(&super::super::Tally { sent_bytes: 7, ..Default::default() });
+        let server = &groups.status(NOW)[0].servers[0];
+        assert_eq!((server.active, server.sent_bytes), (0, 7));
+    }
+
+    #[test]
+    fn literal_addresses_that_differ_in_their_port_stay_apart() {
+        let old = [upstream("127.0.0.1", &[server(1)]), upstream("127.0.0.1", &[server(2)])];
+        let old = Groups::new("http", &old, quiet());
+        drop(ask(old.get(1).expect("in the plan")));
+        let new =
+            old.reconfigured(&[upstream("127.0.0.1", &[server(3)]), upstream("127.0.0.1", &[server(2)])]);
+        let requests: Vec<u64> = new.status(NOW).iter().map(|group| group.servers[0].requests).collect();
+        assert_eq!(requests, [0, 1]);
+    }
+
+    #[test]
     fn a_request_of_the_old_plan_may_still_pick_and_disturbs_nobody() {
         let old = Groups::new("http", &[upstream("u", &[server(1), server(2)])], quiet());
         let new = old.reconfigured(&[upstream("u", &[server(2), server(3)])]);
+        assert!(new.status(NOW)[0].servers.iter().all(|server| server.requests == 0));
         let late = old.get(0).expect("in the plan").pick(NOW, &mut Tried::new()).expect("two servers");
         assert_eq!(late.address(), "127.0.0.1:1");
         late.succeeded(&super::super::Tally::default());
