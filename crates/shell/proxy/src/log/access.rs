@@ -1,6 +1,6 @@
 //! The access log: one line for each request, from a compiled format.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use evergate_core::model::proxy::{AccessLog, LogEscape, LogFormat, LogLevel, Log
 use evergate_core::model::template::{Part, Template};
 use evergate_core::rules::template::{Values, holds};
 use evergate_core::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 use super::channel::{Channel, Hold, OpenError};
 use super::error::ErrorLogger;
@@ -66,13 +67,17 @@ impl AccessLogger {
     }
 }
 
-/// One worker's side of the access logs: buffers, and the line that is being put together.
+/// One worker's side of the access logs: the lines that wait, and the one being put together.
 ///
-/// [`WorkerLogs::flush`] must be called when [`WorkerLogs::flush_at`] says so, after files were
-/// reopened, and before the worker ends.
+/// Lines of requests that end in the same turn of the event loop share one `write(2)`:
+/// [`WorkerLogs::run`] writes them when the turn is over. Buffers that `buffer=` asked for must be
+/// looked at by [`WorkerLogs::flush`] every now and then, and before the worker ends.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerLogs {
     inner: RefCell<Inner>,
+    /// Lines wait for the end of the turn.
+    waiting: Cell<bool>,
+    turn_over: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -89,9 +94,24 @@ struct Open {
     hold: Hold,
     trouble: ErrorLogger,
     buffer: Vec<u8>,
-    /// When the oldest line in the buffer must go.
-    flush_at: Option<Instant>,
+    /// When what is in the buffer must go.
+    due: Due,
 }
+
+/// When a buffer must be written out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Due {
+    /// There is no hurry.
+    #[default]
+    WhenFull,
+    /// When this turn of the event loop is over.
+    ThisTurn,
+    /// When its oldest line is old enough.
+    At(Instant),
+}
+
+/// Lines of one turn are written out when there are so many bytes of them.
+const TURN_BYTES: usize = 32 * 1024;
 
 impl WorkerLogs {
     /// Writes the line of a finished request or session to all its logs.
@@ -118,28 +138,51 @@ impl WorkerLogs {
             if syslog.is_none() {
                 line.push(b'\n');
             }
-            Open::of(open, log).write(line, log.buffer, now, unix_seconds);
+            if Open::of(open, log).write(line, log.buffer, now, unix_seconds) == Due::ThisTurn
+                && !self.waiting.replace(true)
+            {
+                self.turn_over.notify_one();
+            }
         }
     }
 
-    /// Writes out all buffers whose time has come; all of them if `now` is `None`.
-    pub(crate) fn flush(&self, now: Option<Instant>, unix_seconds: i64) {
+    /// Writes out what each turn of the event loop leaves, for as long as the worker lives.
+    pub(crate) async fn run(&self, unix_seconds: impl Fn() -> i64) {
+        loop {
+            // This task was woken in the turn that it waits for; others that are ready run first.
+            self.turn_over.notified().await;
+            self.flush_turn(unix_seconds());
+        }
+    }
+
+    /// Writes out the lines that wait for the end of the turn.
+    pub(crate) fn flush_turn(&self, unix_seconds: i64) {
+        self.waiting.set(false);
+        self.flush_those(unix_seconds, |due| due == Due::ThisTurn);
+    }
+
+    /// Writes out all buffers whose time has come.
+    pub(crate) fn flush_due(&self, now: Instant, unix_seconds: i64) {
+        self.flush_those(unix_seconds, |due| matches!(due, Due::At(at) if at <= now));
+    }
+
+    /// Writes out all buffers.
+    pub(crate) fn flush(&self, unix_seconds: i64) {
+        self.flush_those(unix_seconds, |_| true);
+    }
+
+    fn flush_those(&self, unix_seconds: i64, wanted: impl Fn(Due) -> bool) {
         for open in self.inner.borrow_mut().open.iter_mut().flatten() {
-            if now.is_none_or(|now| open.flush_at.is_some_and(|at| at <= now)) {
+            if wanted(open.due) {
                 open.flush(unix_seconds);
             }
         }
     }
 
-    /// When [`WorkerLogs::flush`] is due next; `None` while no buffer waits.
-    pub(crate) fn flush_at(&self) -> Option<Instant> {
-        self.inner.borrow().open.iter().flatten().filter_map(|open| open.flush_at).min()
-    }
-
     /// After files were reopened: buffered lines go to the files they were meant for, and those are
     /// let go.
     pub(crate) fn reopened(&self, unix_seconds: i64) {
-        self.flush(None, unix_seconds);
+        self.flush(unix_seconds);
         self.inner.borrow_mut().open.clear();
     }
 }
@@ -162,43 +205,45 @@ impl Open {
             hold: log.channel.hold(),
             trouble: log.trouble.clone(),
             buffer: Vec::new(),
-            flush_at: None,
+            due: Due::WhenFull,
         })
     }
 
+    /// Takes a line; says what the buffer waits for then.
     fn write(
         &mut self,
         line: &[u8],
         buffer: Option<(usize, Option<Duration>)>,
         now: Instant,
         unix_seconds: i64,
-    ) {
+    ) -> Due {
         if self.channel.outdates(&self.hold) {
             self.flush(unix_seconds);
             self.hold = self.channel.hold();
         }
-        let Some((size, flush)) = buffer else {
-            let written = self.hold.write(line);
-            self.note(written, unix_seconds);
-            return;
+        let (size, due) = match buffer {
+            None => (TURN_BYTES, Due::ThisTurn),
+            Some((size, None)) => (size, Due::WhenFull),
+            Some((size, Some(after))) => (size, Due::At(now + after)),
         };
         if self.buffer.len() + line.len() > size {
             self.flush(unix_seconds);
         }
-        if line.len() > size {
+        // A syslog message goes alone, and so does a line that no buffer holds.
+        if line.len() > size || self.channel.syslog().is_some() {
             let written = self.hold.write(line);
             self.note(written, unix_seconds);
-            return;
+            return self.due;
         }
         if self.buffer.is_empty() {
-            self.buffer.reserve_exact(size);
-            self.flush_at = flush.map(|after| now + after);
+            self.due = due;
         }
         self.buffer.extend_from_slice(line);
+        self.due
     }
 
     fn flush(&mut self, unix_seconds: i64) {
-        self.flush_at = None;
+        self.due = Due::WhenFull;
         if !self.buffer.is_empty() {
             let written = self.hold.write(&self.buffer);
             self.buffer.clear();

@@ -67,11 +67,12 @@ fn logger(logs: &Logs, log: AccessLog) -> AccessLogger {
 const NOW: Instant = Instant::ZERO;
 
 #[test]
-fn each_line_is_written_at_once_and_escaped() {
+fn lines_of_one_turn_are_written_together_and_escaped() {
     let (folder, logs, worker) = (Folder::new(), Logs::new(), WorkerLogs::default());
     let logger = logger(&logs, access_log(LogTarget::File(folder.path("a"))));
     worker.write(&logger, &Uri("/x\"y"), NOW, 0);
     worker.write(&logger, &Uri("/z"), NOW, 0);
+    worker.flush_turn(0);
     assert_eq!(folder.read("a"), "/x\\x22y \"-\"\n/z \"-\"\n");
 }
 
@@ -87,12 +88,11 @@ fn buffered_lines_go_when_the_buffer_is_full_or_their_time_has_come() {
     assert_eq!(folder.read("a"), "");
     worker.write(&logger, &Uri("/3"), NOW + Duration::from_secs(1), 0);
     assert_eq!(folder.read("a"), "/1 \"-\"\n/2 \"-\"\n");
-    assert_eq!(worker.flush_at(), Some(NOW + Duration::from_secs(6)));
-    worker.flush(Some(NOW + Duration::from_secs(5)), 0);
+    worker.flush_turn(0);
+    worker.flush_due(NOW + Duration::from_secs(5), 0);
     assert!(!folder.read("a").contains("/3"));
-    worker.flush(Some(NOW + Duration::from_secs(6)), 0);
+    worker.flush_due(NOW + Duration::from_secs(6), 0);
     assert!(folder.read("a").ends_with("/3 \"-\"\n"));
-    assert_eq!(worker.flush_at(), None);
     worker.write(&logger, &Uri("/longer-than-the-buffer"), NOW, 0);
     assert!(folder.read("a").ends_with("/longer-than-the-buffer \"-\"\n"));
     worker.write(&logger, &Uri("/4"), NOW, 0);
@@ -137,6 +137,7 @@ fn a_condition_leaves_lines_out() {
     for uri in ["0", "", "1"] {
         worker.write(&logger, &Uri(uri), NOW, 0);
     }
+    worker.flush_turn(0);
     assert_eq!(folder.read("a"), "1 \"-\"\n");
 }
 
@@ -176,6 +177,7 @@ fn a_full_disk_is_reported_once_and_counted() {
     let logger = logs.access_logger(&[full], &[format()], &trouble).expect("the device exists");
     for _ in 0..3 {
         worker.write(&logger, &Uri("/x"), NOW, 1_000_000);
+        worker.flush_turn(1_000_000);
     }
     let report = folder.read("e");
     assert_eq!(report.lines().count(), 1, "{report}");

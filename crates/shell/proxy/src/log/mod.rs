@@ -9,6 +9,7 @@
 
 mod access;
 mod channel;
+mod common;
 mod error;
 mod escape;
 mod registry;
@@ -17,5 +18,6 @@ pub(crate) mod time;
 
 pub(crate) use access::{AccessLogger, WorkerLogs};
 pub use channel::OpenError;
+pub(crate) use common::CommonValues;
 pub use error::{ErrorContext, ErrorLogger};
 pub use registry::Logs;
