@@ -5,6 +5,7 @@ mod clock;
 mod descriptor;
 mod identity;
 mod signals;
+mod socket;
 mod wait;
 
 pub use channel::{MAX_DESCRIPTORS, channel, receive, send};
@@ -14,6 +15,7 @@ pub use identity::{
     Background, User, become_user, detach, effective_user, set_name, set_nice, set_open_files,
 };
 pub use signals::{PidFd, Received, Signal, Signals, kill};
+pub use socket::{set_defer_accept, set_fast_open};
 pub use wait::{Wait, wait};
 
 use std::io;
