@@ -207,9 +207,7 @@ impl<'s> Call<'s, '_> {
         let word = self.arg(index);
         words.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, value)| *value).ok_or_else(|| {
             let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-            // nginx reports this one as a warning, and stops all the same.
             Fault::new("nginx::invalid_value", format!("invalid value \"{word}\""))
-                .level("warn")
                 .at(self.span(index))
                 .help(format!("it must be one of: {}", names.join(", ")))
         })

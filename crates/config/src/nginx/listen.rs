@@ -107,7 +107,7 @@ pub(super) fn parse(text: &str, listen: bool) -> Result<Written, &'static str> {
         }
         return Ok(Written::Inet { host: host.into(), port, last_port });
     }
-    if listen && text.contains(['/', '?']) {
+    if text.contains('/') || (listen && text.contains('?')) {
         return Err("invalid host");
     }
     let (host, port, last_port) = match text.split_once(':') {
@@ -205,7 +205,7 @@ pub(super) fn read(call: &mut Call<'_, '_>, side: Side) -> Result<Vec<Listen>, B
         parameter(call, index, side, &mut listen)?;
     }
     if listen.socket.transport == Transport::Udp {
-        udp_conflicts(call, &listen)?;
+        udp_conflicts(call)?;
     }
     Ok(addresses_found
         .into_iter()
@@ -217,15 +217,14 @@ pub(super) fn read(call: &mut Call<'_, '_>, side: Side) -> Result<Vec<Listen>, B
         .collect())
 }
 
-fn udp_conflicts(call: &Call<'_, '_>, listen: &Listen) -> Result<(), Box<Fault>> {
+fn udp_conflicts(call: &Call<'_, '_>) -> Result<(), Box<Fault>> {
     for (index, word) in call.args().iter().enumerate() {
         let parameter = word.text.split('=').next().unwrap_or_default();
         if matches!(parameter, "backlog" | "so_keepalive" | "fastopen" | "deferred" | "proxy_protocol" | "ssl") {
             let message = format!("\"{parameter}\" parameter is incompatible with \"udp\"");
-            return Err(Fault::new("nginx::listen", message).at(call.span(index + 1)));
+            return Err(Fault::named("nginx::listen", message).at(call.span(index + 1)));
         }
     }
-    debug_assert_eq!(listen.socket.transport, Transport::Udp);
     Ok(())
 }
 
@@ -234,7 +233,7 @@ fn parameter(call: &mut Call<'_, '_>, index: usize, side: Side, listen: &mut Lis
     let span = call.span(index).clone();
     let (name, given) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
     let invalid = |what: &str| {
-        Fault::new("nginx::listen", format!("invalid {what} \"{}\"", given.unwrap_or_default())).at(&span)
+        Fault::new("nginx::listen", format!("invalid {what} \"{word}\"")).at(&span)
     };
     let count = |text: Option<&str>| text.and_then(value::number).and_then(|n| u32::try_from(n).ok());
     let bytes = |text: Option<&str>| text.and_then(value::size).and_then(|n| u32::try_from(n).ok());
@@ -276,20 +275,19 @@ fn parameter(call: &mut Call<'_, '_>, index: usize, side: Side, listen: &mut Lis
         ("deferred", None) if side == Side::Http || side == Side::Stream => listen.socket.deferred = true,
         ("ipv6only", Some(value)) => {
             if !matches!(listen.socket.address, ListenAddress::Ip(SocketAddr::V6(_))) {
-                let message = format!("ipv6only is not supported on addr \"{}\", ignored", shown(&listen.socket.address));
-                let fault = Fault::new("nginx::listen", message).at(&span);
-                call.warn(fault);
-                return Ok(());
+                // nginx takes it without a word, and without effect.
             }
             listen.socket.ipv6_only = match value {
                 "on" => true,
                 "off" => false,
-                _ => return Err(Fault::new("nginx::listen", format!("invalid ipv6only flags \"{value}\"")).at(&span)),
+                _ => return Err(Fault::parameter(&call.args()[index - 1])),
             };
         }
         ("reuseport", None) => listen.socket.reuse_port = true,
         ("so_keepalive", Some(value)) => {
-            listen.socket.keepalive = Some(keepalive(value).ok_or_else(|| invalid("so_keepalive value:"))?);
+            listen.socket.keepalive = Some(keepalive(value).ok_or_else(|| {
+                Fault::new("nginx::listen", format!("invalid so_keepalive value: \"{value}\"")).at(&span)
+            })?);
         }
         _ => return Err(Fault::parameter(&call.args()[index - 1])),
     }

@@ -331,6 +331,8 @@ pub(super) struct WrittenUpstream {
     pub(super) name: String,
     /// Place of the name.
     pub(super) span: Option<Span>,
+    /// The line that messages name.
+    pub(super) line: usize,
     /// Its servers.
     pub(super) servers: Vec<WrittenServer>,
     /// `keepalive N [local]`.

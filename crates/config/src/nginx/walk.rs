@@ -29,6 +29,7 @@ pub(super) fn run(
     let mut level = Level::new(Context::Main);
     session.walk(items, &mut level);
     let unreadable = items.iter().any(|item| matches!(item, Item::Fault(fault) if fault.code == "nginx::open" && fault.labels[0].span.range.is_empty()));
+    // nginx stops at the first error, and comes this far only without any.
     if !session.main.events && !unreadable {
         session.missing_events();
     }
@@ -92,7 +93,9 @@ impl Session<'_> {
         let entries = find(name);
         let Some(directive) = entries.iter().find(|entry| entry.contexts.contains(&context)) else {
             self.faults_inside(node);
-            return Err(if entries.is_empty() {
+            return Err(if let Some(refused) = known::refused(name, context) {
+                refused.at(at)
+            } else if entries.is_empty() {
                 known::unknown(name, context).at(at)
             } else {
                 let message = format!("\"{name}\" directive is not allowed here");

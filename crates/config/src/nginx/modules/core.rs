@@ -250,7 +250,13 @@ pub(in crate::nginx) const EVENTS: Module = Module {
             default: "worker_connections 512;",
             summary: "Connections that one worker may have open, those to upstream servers included.",
             apply: Apply::Set(|_, call| {
-                let most = only(call, |call| call.number(1))?;
+                let most = only(call, |call| {
+                    let number = value::number(call.arg(1)).and_then(|n| u32::try_from(n).ok());
+                    number.ok_or_else(|| {
+                        let message = format!("invalid number \"{}\"", call.arg(1));
+                        Fault::new("nginx::invalid_value", message).at(call.span(1))
+                    })
+                })?;
                 call.session.main.plan.worker_connections = most;
                 Ok(())
             }),
@@ -448,7 +454,8 @@ pub(in crate::nginx) fn error_log(call: &mut Call<'_, '_>) -> Result<ErrorLog, B
     let mut level = None;
     for (index, word) in call.args().iter().enumerate().skip(1) {
         if level.is_some() {
-            return Err(Fault::new("nginx::log", format!("invalid log level \"{}\"", word.text)).at(call.span(index + 1)));
+            let message = format!("duplicate log level \"{}\"", word.text);
+            return Err(Fault::new("nginx::log", message).at(call.span(index + 1)));
         }
         level = Some(log_level(&word.text).ok_or_else(|| {
             Fault::new("nginx::log", format!("invalid log level \"{}\"", word.text))

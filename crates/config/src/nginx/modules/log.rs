@@ -78,7 +78,14 @@ pub(super) fn log_format(call: &mut Call<'_, '_>, side: Side) -> Applied {
     }
     let mut parts = Vec::new();
     for index in first..=call.args().len() {
-        let piece = call.compile(call.arg(index), call.span(index), side)?;
+        let piece = call.compile(call.arg(index), call.span(index), side).map_err(|mut fault| {
+            // Formats are compiled by a parser of their own in nginx, with words of its own.
+            if fault.message == "invalid variable name" {
+                let text = call.arg(index);
+                fault.message = format!("invalid parameter \"{}\"", nameless_dollar(text));
+            }
+            fault
+        })?;
         parts.extend(piece.parts.into_vec());
     }
     let format = LogFormat { name: name.into(), line: parts.into_iter().collect(), escape };
@@ -87,6 +94,14 @@ pub(super) fn log_format(call: &mut Call<'_, '_>, side: Side) -> Applied {
         Side::Stream => call.session.stream.log_formats.push(format),
     }
     Ok(())
+}
+
+/// The text from the first `$` that no name follows.
+fn nameless_dollar(text: &str) -> &str {
+    let named = |rest: &str| {
+        rest.strip_prefix('{').unwrap_or(rest).starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.match_indices('$').find(|(at, _)| !named(&text[at + 1..])).map_or("", |(at, _)| &text[at..])
 }
 
 /// Reads an `access_log`; none for `off`.
@@ -177,9 +192,6 @@ const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "error", "warn", "notic
 pub(super) fn syslog(call: &Call<'_, '_>, index: usize) -> Result<Syslog, Box<Fault>> {
     let refuse = |message: String| Fault::new("nginx::syslog", message).at(call.span(index));
     let text = call.arg(index).strip_prefix("syslog:").unwrap_or_default();
-    if text.is_empty() {
-        return Err(refuse("empty syslog parameters".to_owned()));
-    }
     let (mut server, mut facility, mut severity, mut tag, mut nohostname) = (None, 23, 6, None, false);
     let listed = |names: &[&str], name: &str| {
         names.iter().position(|known| *known == name).and_then(|index| u8::try_from(index).ok())

@@ -263,7 +263,7 @@ fn next_upstream(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
             "updating" => return Err(super::super::known::refused_parameter("updating", "proxy_next_upstream")),
             _ => {
                 let message = format!("invalid value \"{}\"", word.text);
-                return Err(Fault::new("nginx::invalid_value", message).level("warn").at(&word.span).help(
+                return Err(Fault::new("nginx::invalid_value", message).at(&word.span).help(
                     "it must be one of: error, timeout, invalid_header, http_500, http_502, http_503, http_504, \
                      http_403, http_404, http_429, non_idempotent, off",
                 ));

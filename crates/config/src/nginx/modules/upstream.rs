@@ -117,6 +117,7 @@ pub(super) fn upstream(call: &mut Call<'_, '_>, block: &Block, side: Side) -> Ap
     let mut level = Level::new(context);
     level.upstream.name = name.into();
     level.upstream.span = Some(call.span(1).clone());
+    level.upstream.line = call.node.line;
     let before = call.session.diagnostics.len();
     call.session.walk(&block.items, &mut level);
     if level.upstream.servers.is_empty() && call.session.diagnostics.len() == before {

@@ -24,7 +24,6 @@ pub(in crate::nginx) fn compile(http: &mut Level, call: &mut Call<'_, '_>) {
     let wanted: Vec<Wanted> = std::mem::take(&mut call.session.http.wanted);
     let (upstreams, groups) = upstreams::compile(call, &written, &wanted, true);
     defaults(http, call);
-    proxy::check_buffers(call, http);
     let mut compiler = Compiler { plan: HttpPlan { upstreams, ..HttpPlan::default() }, groups };
     let outer = http.clone();
     for server in &mut http.children {
@@ -206,9 +205,9 @@ fn first_name(written: &crate::nginx::settings::WrittenName) -> String {
 /// Reports a location that is there before.
 fn duplicate(call: &mut Call<'_, '_>, level: &Level, seen: &mut Vec<(bool, String, Span)>) {
     let (exact, name) = match &level.here.kind {
-        Kind::Outer | Kind::Regex(_) => return,
+        Kind::Outer | Kind::Regex(_) | Kind::Named(_) => return,
         Kind::Exact(name) => (true, name),
-        Kind::Prefix(name) | Kind::PrefixNoRegex(name) | Kind::Named(name) => (false, name),
+        Kind::Prefix(name) | Kind::PrefixNoRegex(name) => (false, name),
     };
     let Some(span) = &level.here.span else { return };
     if let Some((_, _, first)) = seen.iter().find(|(e, n, _)| *e == exact && n == name) {

@@ -77,7 +77,9 @@ fn address_servers(call: &mut Call<'_, '_>, http: &Level, bound: &Bound) -> Addr
                 call.session.report(call.node, fault);
                 continue;
             };
-            if seen.insert(text.to_owned()) {
+            let taken = taken(text);
+            if taken.iter().all(|name| !seen.contains(name)) {
+                seen.extend(taken);
                 names.push((name, *id));
             } else {
                 conflict(call, text, &shown, bound.servers.len(), Some(&written.span));
@@ -90,6 +92,14 @@ fn address_servers(call: &mut Call<'_, '_>, http: &Level, bound: &Bound) -> Addr
         names,
         proxy_protocol: bound.listen.proxy_protocol,
         tls: false,
+    }
+}
+
+/// The names that a name takes for itself: `.example.org` is two in one.
+fn taken(text: &str) -> Vec<String> {
+    match text.strip_prefix('.') {
+        Some(rest) => vec![rest.to_owned(), format!("*.{rest}")],
+        None => vec![text.to_owned()],
     }
 }
 

@@ -7,6 +7,7 @@ use evergate_core::model::upstream::{Endpoint, Keepalive, Method, Server, Upstre
 use crate::nginx::call::{Call, Fault, Placed};
 use crate::nginx::listen;
 use crate::nginx::settings::{Wanted, WrittenUpstream};
+use crate::source::Span;
 
 /// All groups, and for each wanted target the index of its group.
 pub(super) fn compile(
@@ -15,6 +16,9 @@ pub(super) fn compile(
     wanted: &[Wanted],
     default_port: bool,
 ) -> (Vec<Upstream>, Vec<usize>) {
+    for group in written {
+        only_backups(call, group);
+    }
     let mut groups: Vec<Upstream> = written.iter().map(explicit).collect();
     let mut implicit: Vec<(Wanted, usize)> = Vec::new();
     let mut indexes = Vec::new();
@@ -45,15 +49,31 @@ pub(super) fn compile(
     (groups, indexes)
 }
 
+/// Reports a group that has nothing but backups.
+fn only_backups(call: &mut Call<'_, '_>, group: &WrittenUpstream) {
+    let Some(span) = &group.span else { return };
+    if group.servers.is_empty() || group.servers.iter().any(|server| !server.server.backup) {
+        return;
+    }
+    let fault = Fault::new("nginx::upstream", format!("no servers in upstream \"{}\"", group.name))
+        .at(span)
+        .help("a backup server is for when all others fail: leave \"backup\" out of at least one line");
+    report_at(call, span, group.line, fault);
+}
+
 fn same(one: &Wanted, other: &Wanted) -> bool {
     one.host.eq_ignore_ascii_case(&other.host) && one.port == other.port && one.unix == other.unix
 }
 
 /// Reports a fault of a `proxy_pass` at its own line, although the block around it ends here.
 fn report(call: &mut Call<'_, '_>, want: &Wanted, fault: Box<Fault>) {
-    let path = &call.session.sources.get(want.span.file).path;
-    let stock = format!("[emerg] {} in {path}:{}", fault.message, want.line);
-    call.session.report(call.node, fault.at(&want.span).placed(Placed::Nowhere));
+    report_at(call, &want.span, want.line, fault.at(&want.span));
+}
+
+fn report_at(call: &mut Call<'_, '_>, span: &Span, line: usize, fault: Box<Fault>) {
+    let path = &call.session.sources.get(span.file).path;
+    let stock = format!("[emerg] {} in {path}:{line}", fault.message);
+    call.session.report(call.node, fault.placed(Placed::Nowhere));
     if let Some(last) = call.session.diagnostics.last_mut() {
         last.stock = Some(stock);
     }
