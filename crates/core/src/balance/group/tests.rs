@@ -255,3 +255,73 @@ fn weights_share_out_exactly_over_a_round() {
         assert_eq!(counts, expected);
     }
 }
+
+/// Numbers that one seed repeats.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+
+    fn small(&mut self, limit: u64) -> u32 {
+        u32::try_from(self.below(limit)).expect("a small limit")
+    }
+}
+
+#[test]
+fn whatever_happens_a_request_is_refused_only_when_nothing_is_left() {
+    for seed in 0..300 {
+        let mut dice = Dice(seed);
+        let servers: Vec<Settings> = (0..=dice.below(6))
+            .map(|_| Settings {
+                weight: 1 + dice.small(9),
+                max_conns: dice.small(4),
+                max_fails: dice.small(3),
+                fail_timeout: SECOND * dice.small(3),
+                backup: dice.below(3) == 0,
+                down: dice.below(5) == 0,
+            })
+            .collect();
+        let mut group = Group::new(Method::RoundRobin, servers.iter().copied());
+        let mut now = Instant::ZERO;
+        let mut open: Vec<(usize, Tried)> = Vec::new();
+        for _ in 0..400 {
+            now = now + Duration::from_millis(dice.below(800));
+            let begins = open.is_empty() || dice.below(2) == 0;
+            let mut tried = Tried::new();
+            if !begins {
+                let ended = usize::try_from(dice.below(open.len() as u64)).expect("an index");
+                let (server, so_far) = open.swap_remove(ended);
+                match dice.below(4) {
+                    0 => drop(group.succeeded(server)),
+                    1 => group.released(server),
+                    _ => {
+                        group.failed(server, now);
+                        tried = so_far;
+                    }
+                }
+            }
+            let mut busy = alloc::vec![0; servers.len()];
+            open.iter().for_each(|(server, _)| busy[*server] += 1);
+            for (server, busy) in busy.iter().enumerate() {
+                assert_eq!(group.connections(server), *busy, "seed {seed}");
+            }
+            let single = servers.len() == 1;
+            let could_take = |server: usize, tried: &Tried| {
+                let Settings { max_conns, down, .. } = servers[server];
+                !down && (max_conns == 0 || busy[server] < max_conns) && (single || !tried.contains(server))
+            };
+            let before = tried.clone();
+            match group.pick(now, &mut tried) {
+                Some(Pick { server, .. }) => {
+                    assert!(could_take(server, &before), "seed {seed}: {server} after {before:?}");
+                    assert!(tried.contains(server), "seed {seed}");
+                    open.push((server, tried));
+                }
+                None => assert!((0..servers.len()).all(|server| !could_take(server, &before)), "seed {seed}"),
+            }
+        }
+    }
+}
