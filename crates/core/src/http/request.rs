@@ -175,6 +175,12 @@ impl RequestHead {
         }
     }
 
+    /// Whether there is a `Content-Length`, if only of 0.
+    #[must_use]
+    pub const fn has_content_length(&self) -> bool {
+        self.has_length
+    }
+
     /// Whether the client wants the connection kept after the answer.
     #[must_use]
     pub fn wants_keep_alive(&self) -> bool {

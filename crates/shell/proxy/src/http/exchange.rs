@@ -5,11 +5,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use evergate_core::http::RequestHead;
+use evergate_core::balance::Tried;
+use evergate_core::http::{HeaderTable, RequestHead, ResponseHead};
 use evergate_core::model::http::{Location, LocationId, Server, ServerId};
 use evergate_core::time::Instant;
 
 use super::answer::Answer;
+use super::client::Client;
+use super::routing::Matched;
 use crate::service::Deployment;
 use crate::worker::Worker;
 
@@ -41,6 +44,10 @@ pub(crate) struct Exchange {
     /// Whether the URI still is the client's: no internal redirect, nothing rewritten. Only then
     /// `proxy_pass` without a URI may pass the target as it was received.
     pub(crate) uri_is_original: bool,
+    /// Whether the URI was written in normal form, so that it can be passed on without escaping.
+    pub(crate) uri_is_verbatim: bool,
+    /// `try_files` found the URI below the `alias` of a regular expression.
+    pub(crate) uri_completes_alias: bool,
     /// Groups of the last regular expression that matched, of a server name or a location.
     pub(crate) captures: Captures,
     /// User variables, by index; `None` is not set.
@@ -78,12 +85,104 @@ pub(crate) struct Exchange {
     /// Attempts at upstream servers, in order.
     pub(crate) attempts: Vec<Attempt>,
     /// Headers of the last upstream answer (`$upstream_http_*`).
-    pub(crate) upstream_headers: evergate_core::http::HeaderTable,
+    pub(crate) upstream_headers: HeaderTable,
     /// The URI sent upstream, for the error log.
     pub(crate) upstream_uri: Vec<u8>,
+    /// The head of the upstream answer while it is read.
+    pub(crate) upstream_head: ResponseHead,
+    /// Upstream servers that this request has been to.
+    pub(crate) tried: Tried,
 }
 
 impl Exchange {
+    /// An exchange for the next request of a connection; at first its default server is in charge.
+    pub(super) fn begin(client: &Client, route: &Route) -> Box<Self> {
+        let server = route.default_server();
+        let location = route.service.server(server).base;
+        let now = client.worker.clock.now();
+        if let Some(mut x) = client.worker.spare_exchange() {
+            x.service = Rc::clone(&route.service);
+            x.connection = Rc::clone(&client.connection);
+            (x.server, x.location, x.started) = (server, location, now);
+            return x;
+        }
+        Box::new(Self {
+            worker: Rc::clone(&client.worker),
+            service: Rc::clone(&route.service),
+            connection: Rc::clone(&client.connection),
+            server,
+            location,
+            head: RequestHead::default(),
+            uri: Vec::new(),
+            args: Vec::new(),
+            host: Vec::new(),
+            uri_is_original: true,
+            uri_is_verbatim: true,
+            uri_completes_alias: false,
+            captures: Captures::default(),
+            user_variables: Vec::new(),
+            body: RequestBody::None,
+            started: now,
+            request_bytes: 0,
+            pipelined: false,
+            keep_alive: false,
+            redirects_left: MAX_REDIRECTS,
+            internal: false,
+            error_status: 0,
+            in_error_page: false,
+            answer: Answer::default(),
+            head_bytes_sent: 0,
+            bytes_sent: 0,
+            completed: false,
+            attempts: Vec::new(),
+            upstream_headers: HeaderTable::new(),
+            upstream_uri: Vec::new(),
+            upstream_head: ResponseHead::default(),
+            tried: Tried::new(),
+        })
+    }
+
+    /// The request is over: forgets everything but the memory, and keeps that for another one.
+    pub(super) fn end(mut self: Box<Self>) {
+        let worker = Rc::clone(&self.worker);
+        if !worker.is_current(&self.service) {
+            return; // Kept, it would keep the old plan as well.
+        }
+        self.head.clear();
+        self.uri.clear();
+        self.args.clear();
+        self.host.clear();
+        (self.uri_is_original, self.uri_is_verbatim) = (true, true);
+        self.uri_completes_alias = false;
+        self.captures.clear();
+        self.user_variables.clear();
+        if let RequestBody::Memory(body) = std::mem::take(&mut self.body) {
+            worker.buffers.put_text(body);
+        }
+        (self.request_bytes, self.pipelined, self.keep_alive) = (0, false, false);
+        (self.redirects_left, self.internal) = (MAX_REDIRECTS, false);
+        (self.error_status, self.in_error_page) = (0, false);
+        self.answer.clear();
+        (self.head_bytes_sent, self.bytes_sent, self.completed) = (0, 0, false);
+        self.attempts.clear();
+        self.upstream_headers.clear();
+        self.upstream_uri.clear();
+        self.upstream_head.clear();
+        self.tried.clear();
+        worker.keep_exchange(self);
+    }
+
+    /// Puts a server in charge; until the location is known, its own level is.
+    pub(super) fn enter_server(&mut self, server: ServerId) {
+        self.server = server;
+        self.location = self.server().base;
+    }
+
+    /// Where regular expressions leave their groups.
+    pub(super) fn matched(&mut self) -> Matched<'_> {
+        Matched { captures: &mut self.captures, variables: &mut self.user_variables }
+    }
+
     /// Settings of the server in charge.
     pub(crate) fn server(&self) -> &Server {
         self.service.server(self.server)
@@ -102,6 +201,42 @@ impl Exchange {
     /// Bytes sent after the head (`$body_bytes_sent`).
     pub(crate) fn body_bytes_sent(&self) -> u64 {
         self.bytes_sent.saturating_sub(self.head_bytes_sent)
+    }
+}
+
+/// Internal redirects that a request may make.
+const MAX_REDIRECTS: u8 = 10;
+
+/// Which plan, listener and address a connection belongs to.
+pub(crate) struct Route {
+    /// The plan.
+    pub(crate) service: Rc<Deployment>,
+    /// Index into the plan's http listeners.
+    pub(crate) listener: usize,
+    /// Index into the listener's addresses.
+    pub(crate) address: usize,
+}
+
+impl Route {
+    /// The server for requests whose `Host` is not known.
+    pub(crate) fn default_server(&self) -> ServerId {
+        self.service.routing.default_server(self.listener, self.address)
+    }
+
+    /// Goes over to the plan in service. A connection whose socket is not in it stays with the old
+    /// plan, and is not kept.
+    pub(crate) fn follow(&mut self, worker: &Worker, local: &LocalAddress) {
+        if worker.is_current(&self.service) {
+            return;
+        }
+        let service = worker.service();
+        let key = self.service.plan.http.listeners[self.listener].socket.key();
+        let listeners = service.plan.http.listeners.iter();
+        if let Some(listener) = listeners.map(|listener| listener.socket.key()).position(|other| other == key) {
+            self.listener = listener;
+            self.address = service.routing.address(listener, local);
+            self.service = service;
+        }
     }
 }
 
@@ -203,6 +338,10 @@ pub(crate) enum RequestBody {
     None,
     /// Not read (yet): phases that answer without it leave it to the connection to discard.
     Unread,
+    /// Being passed on as it arrives; what was passed on cannot be had again.
+    Streaming,
+    /// Passed on to its end.
+    Passed,
     /// In memory.
     Memory(Vec<u8>),
     /// In a temporary file, from its beginning.

@@ -53,11 +53,11 @@ impl Values for Exchange {
             Variable::Request => some(&self.head.line, out),
             Variable::RequestBody => match &self.body {
                 RequestBody::Memory(body) => text(body, out),
-                RequestBody::None | RequestBody::Unread | RequestBody::File { .. } => false,
+                _ => false,
             },
             Variable::RequestBodyFile => match &self.body {
                 RequestBody::File { path, .. } => text(path.as_bytes(), out),
-                RequestBody::None | RequestBody::Unread | RequestBody::Memory(_) => false,
+                _ => false,
             },
             Variable::RequestCompletion => text(if self.completed { b"OK" } else { b"" }, out),
             Variable::RequestFilename => path::write_file(self, out),

@@ -1,0 +1,138 @@
+//! The client's side of a connection: its socket, what was read ahead, its deadline.
+
+use std::future::poll_fn;
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use evergate_core::time::Duration;
+
+use super::exchange::Connection;
+use crate::io::{Fault, Input, Stream, Watchdog};
+use crate::worker::Worker;
+
+/// A client's connection as its task holds it.
+pub(crate) struct Client {
+    /// The worker.
+    pub(crate) worker: Rc<Worker>,
+    /// What phases and logs may know about it.
+    pub(crate) connection: Rc<Connection>,
+    /// The socket.
+    pub(crate) stream: Stream,
+    /// Bytes read and not yet used: the rest of a head, a body, pipelined requests.
+    pub(crate) input: Input,
+    /// The deadline of whatever this task waits for, upstream included.
+    pub(crate) watchdog: Watchdog,
+}
+
+impl Client {
+    /// The next wait may take so long.
+    pub(crate) fn allow(&mut self, time: Duration) {
+        self.watchdog.set(self.worker.clock.now() + time);
+    }
+
+    /// Waits until there is something to read; no buffer is held meanwhile if nothing is in it.
+    pub(crate) async fn readable(&mut self) -> Result<(), Fault> {
+        if let Some(buffer) = self.input.give_back() {
+            self.worker.buffers.put(buffer);
+        }
+        poll_fn(|cx| {
+            if let Poll::Ready(ready) = self.stream.poll_readable(cx) {
+                return Poll::Ready(ready.map_err(Fault::from));
+            }
+            self.watchdog.poll(&self.worker.clock, cx).map(|()| Err(Fault::TimedOut))
+        })
+        .await
+    }
+
+    /// Reads once, until the deadline that was set; at least `room` bytes are made free. How many
+    /// bytes came; 0 is the end.
+    pub(crate) async fn fill(&mut self, room: usize) -> Result<usize, Fault> {
+        self.make_room(room);
+        let count = poll_fn(|cx| {
+            if let Poll::Ready(read) = self.input.poll_fill(&mut self.stream, cx) {
+                return Poll::Ready(read.map_err(Fault::from));
+            }
+            self.watchdog.poll(&self.worker.clock, cx).map(|()| Err(Fault::TimedOut))
+        })
+        .await?;
+        self.worker.clock.refresh();
+        Ok(count)
+    }
+
+    /// Whether the client has left, while something else is waited for. What it sends meanwhile
+    /// is kept, up to a buffer; beyond that, nobody looks whether it is still there.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if !self.input.has_buffer() {
+                match self.stream.poll_readable(cx) {
+                    Poll::Ready(Ok(())) => self.make_room(1),
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if self.input.free() == 0 {
+                return Poll::Pending;
+            }
+            match self.input.poll_fill(&mut self.stream, cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Sends `parts` to their end; `time` is allowed between two writes.
+    pub(crate) async fn send(&mut self, parts: &mut [IoSlice<'_>], time: Duration) -> Result<(), Fault> {
+        let Self { stream, watchdog, worker, .. } = self;
+        send(stream, parts, time, watchdog, worker).await
+    }
+
+    /// The buffer of the input, at least `room` bytes of it free.
+    fn make_room(&mut self, room: usize) {
+        if !self.input.has_buffer() {
+            self.input.lend(self.worker.buffers.small());
+        }
+        self.input.reserve(room);
+    }
+}
+
+/// Sends `parts` to their end; `time` is allowed between two writes.
+pub(crate) async fn send(
+    stream: &mut Stream,
+    mut parts: &mut [IoSlice<'_>],
+    time: Duration,
+    watchdog: &mut Watchdog,
+    worker: &Worker,
+) -> Result<(), Fault> {
+    IoSlice::advance_slices(&mut parts, 0); // Leaves empty parts out.
+    let mut waiting = false;
+    while !parts.is_empty() {
+        let count = poll_fn(|cx| {
+            if let Poll::Ready(written) = stream.poll_write(cx, parts) {
+                return Poll::Ready(written.map_err(Fault::from));
+            }
+            if !std::mem::replace(&mut waiting, true) {
+                watchdog.set(worker.clock.refresh() + time);
+            }
+            watchdog.poll(&worker.clock, cx).map(|()| Err(Fault::TimedOut))
+        })
+        .await?;
+        if count == 0 {
+            return Err(Fault::Closed);
+        }
+        waiting = false;
+        IoSlice::advance_slices(&mut parts, count);
+    }
+    Ok(())
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.input.consume(usize::MAX);
+        if let Some(buffer) = self.input.give_back() {
+            self.worker.buffers.put(buffer);
+        }
+        self.worker.counters.active.down();
+    }
+}

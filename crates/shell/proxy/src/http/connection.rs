@@ -1,0 +1,300 @@
+//! The life of a client's connection: wait, read a request, have it answered, again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use evergate_core::http::{Framing, Host, Progress};
+use evergate_core::model::http::LingeringClose;
+use evergate_core::model::proxy::LogLevel;
+
+use super::body;
+use super::client::Client;
+use super::exchange::{Connection, Exchange, RequestBody, Route};
+use super::limits::{self, HeadLimits};
+use super::pipeline::{self, Entry};
+use crate::accept::Accepted;
+use crate::io::{Fault, Input, Watchdog};
+use crate::registry::{Activity, Place};
+use crate::service::Deployment;
+use crate::worker::Worker;
+
+/// What follows an answered request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The connection takes another request.
+    KeepAlive,
+    /// It is closed; first what the client still sends is read, so that it gets the answer.
+    Linger,
+    /// It is closed.
+    Close,
+}
+
+/// How reading a head ended.
+enum Head {
+    /// The request can be answered.
+    Complete,
+    /// Answer with this status, then close.
+    Refused(u16),
+    /// The client left or was too slow: nothing is sent; the status is for the log.
+    Lost(u16),
+    /// There was no request at all.
+    Nothing,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    service: Rc<Deployment>,
+    listener: usize,
+    accepted: Accepted,
+    place: Place,
+) {
+    let now = worker.clock.refresh();
+    accepted.stream.set_nodelay();
+    worker.counters.active.up();
+    let address = service.routing.address(listener, &accepted.local);
+    let connection = Rc::new(Connection {
+        serial: accepted.serial,
+        remote: accepted.remote,
+        local: accepted.local,
+        accepted: now,
+        requests: Cell::new(0),
+        proxy_protocol: None,
+    });
+    let mut route = Route { service, listener, address };
+    let mut client = Client {
+        connection,
+        stream: accepted.stream,
+        input: Input::default(),
+        watchdog: Watchdog::default(),
+        worker,
+    };
+    let settings = route.service.server(route.default_server());
+    client.allow(settings.client_header_timeout);
+    let after = loop {
+        let pipelined = !client.input.is_empty();
+        if !pipelined && !wait(&mut client, &place).await {
+            break After::Close;
+        }
+        route.follow(&client.worker, &client.connection.local);
+        let mut exchange = Exchange::begin(&client, &route);
+        exchange.pipelined = pipelined;
+        let after = converse(&mut client, &mut exchange, &route).await;
+        let keepalive_timeout = exchange.location().keepalive_timeout;
+        let lingering = (exchange.location().lingering_time, exchange.location().lingering_timeout);
+        exchange.end();
+        match after {
+            After::KeepAlive => client.allow(keepalive_timeout),
+            After::Linger => {
+                body::linger(&mut client, lingering.0, lingering.1).await;
+                break After::Linger;
+            }
+            After::Close => break After::Close,
+        }
+    };
+    if after == After::Close {
+        // Nothing more to say or to hear.
+    }
+}
+
+/// Waits for the first byte of a request, until the deadline that was set; whether one came.
+async fn wait(client: &mut Client, place: &Place) -> bool {
+    let counters = Rc::clone(&client.worker);
+    place.set(Activity::Idle);
+    counters.counters.idle.up();
+    let _idle = Idle(&counters);
+    let came = client.readable().await.is_ok();
+    place.set(Activity::Busy);
+    came
+}
+
+/// Takes a connection out of the idle count, however the wait ends.
+struct Idle<'a>(&'a Worker);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.counters.idle.down();
+    }
+}
+
+/// Reads one request and has it answered.
+async fn converse(client: &mut Client, x: &mut Exchange, route: &Route) -> After {
+    let head = read_head(client, x).await;
+    let head = match head {
+        Head::Complete => choose_server(x, route),
+        other => other,
+    };
+    let entry = match head {
+        Head::Nothing => return After::Close,
+        Head::Lost(status) => {
+            x.answer.status = status;
+            x.log_access();
+            return After::Close;
+        }
+        Head::Complete => {
+            x.keep_alive = x.head.wants_keep_alive();
+            x.body = match x.head.framing {
+                Framing::None => RequestBody::None,
+                Framing::Length(_) | Framing::Chunked => RequestBody::Unread,
+            };
+            Entry::Request
+        }
+        Head::Refused(status) => {
+            x.keep_alive = false;
+            x.body = RequestBody::None;
+            Entry::Status(status)
+        }
+    };
+    let refused = matches!(entry, Entry::Status(_));
+    client.worker.counters.requests.up();
+    client.connection.requests.set(client.connection.requests.get() + 1);
+    let sent = pipeline::run(client, x, entry).await;
+    x.log_access();
+    if !sent {
+        return After::Close;
+    }
+    if x.keep_alive && !client.worker.is_quitting() {
+        // The next request begins behind this one's body.
+        return match body::discard(client, x).await {
+            Ok(()) => After::KeepAlive,
+            Err(_) => After::Close,
+        };
+    }
+    let may_be_sending = refused || matches!(x.body, RequestBody::Unread) || !client.input.is_empty();
+    match x.location().lingering_close {
+        LingeringClose::Always => After::Linger,
+        LingeringClose::On if may_be_sending => After::Linger,
+        LingeringClose::On | LingeringClose::Off => After::Close,
+    }
+}
+
+/// Reads a request's line and headers.
+async fn read_head(client: &mut Client, x: &mut Exchange) -> Head {
+    let service = Rc::clone(&x.service);
+    let server = service.server(x.server);
+    let head_limits = HeadLimits::of(server);
+    let rules = limits::rules(server);
+    client.worker.counters.reading.up();
+    let _reading = Reading(Rc::clone(&client.worker));
+    let mut seen = 0;
+    let mut deadline_set = false;
+    loop {
+        let bytes = client.input.bytes();
+        // Without a new line end nothing can have been completed.
+        if memchr::memchr(b'\n', bytes.get(seen..).unwrap_or_default()).is_some() {
+            match x.head.parse(bytes, rules) {
+                Ok(Progress::Complete(end)) => {
+                    if let Err(error) = head_limits.check(&bytes[..end]) {
+                        return refuse(x, client, &error);
+                    }
+                    x.request_bytes = end as u64;
+                    client.input.consume(end);
+                    return Head::Complete;
+                }
+                Ok(Progress::Partial) => {}
+                Err(error) => return refuse(x, client, &error),
+            }
+        }
+        seen = bytes.len();
+        if let Err(error) = head_limits.check_partial(bytes) {
+            return refuse(x, client, &error);
+        }
+        if !deadline_set && seen > 0 {
+            deadline_set = true;
+            client.allow(server.client_header_timeout);
+        }
+        let room = if client.input.free() == 0 { 4096 } else { 1 };
+        let nothing = seen == 0;
+        match client.fill(room).await {
+            Ok(0) | Err(Fault::Closed) if nothing => return Head::Nothing,
+            Ok(0) | Err(Fault::Closed) => {
+                x.log(
+                    LogLevel::Info,
+                    format_args!("client prematurely closed connection while reading client request headers"),
+                );
+                return Head::Lost(400);
+            }
+            Ok(_) => {
+                if nothing {
+                    x.started = client.worker.clock.now();
+                }
+            }
+            Err(Fault::TimedOut) if nothing => return Head::Nothing,
+            Err(Fault::TimedOut) => {
+                x.log(
+                    LogLevel::Info,
+                    format_args!("client timed out while reading client request headers"),
+                );
+                if x.location().reset_timed_out_connection {
+                    client.stream.reset_on_close();
+                }
+                return Head::Lost(408);
+            }
+            Err(Fault::Io(_)) if nothing => return Head::Nothing,
+            Err(Fault::Io(error)) => {
+                x.log(
+                    LogLevel::Info,
+                    format_args!("recv() failed ({error}) while reading client request headers"),
+                );
+                return Head::Lost(400);
+            }
+        }
+    }
+}
+
+struct Reading(Rc<Worker>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.counters.reading.down();
+    }
+}
+
+fn refuse(x: &mut Exchange, client: &Client, error: &evergate_core::http::HeadError) -> Head {
+    if x.head.line.is_empty() {
+        // For the log: what stands where a request line should.
+        let bytes = client.input.bytes();
+        let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+        x.head.line.extend_from_slice(&bytes[..end.min(limits::LOGGED_LINE_BYTES)]);
+    }
+    x.request_bytes = client.input.bytes().len() as u64;
+    x.log(LogLevel::Info, format_args!("{error}"));
+    Head::Refused(error.status())
+}
+
+/// Finds the server by the request's host, and normalises the URI.
+fn choose_server(x: &mut Exchange, route: &Route) -> Head {
+    let authority = x.head.authority().unwrap_or_default();
+    let host = match Host::parse(authority) {
+        Ok(host) => host,
+        Err(error) => {
+            x.log(LogLevel::Info, format_args!("{error}"));
+            return Head::Refused(error.status());
+        }
+    };
+    x.host.clear();
+    x.host.extend_from_slice(host.name);
+    x.host.make_ascii_lowercase();
+    let server = x.service.server(x.server);
+    let target = x.head.target();
+    x.uri.clear();
+    x.args.clear();
+    match evergate_core::http::uri::normalise(target, server.merge_slashes, &mut x.uri) {
+        Ok(normalised) => {
+            if let Some(args) = normalised.args {
+                x.args.extend_from_slice(&target[args]);
+            }
+            x.uri_is_verbatim = normalised.verbatim;
+        }
+        Err(error) => {
+            x.log(LogLevel::Info, format_args!("client sent invalid request: {error}"));
+            return Head::Refused(400);
+        }
+    }
+    let service = Rc::clone(&x.service);
+    let host = std::mem::take(&mut x.host);
+    let server = service.routing.server(route.listener, route.address, &host, &mut x.matched());
+    x.host = host;
+    x.enter_server(server);
+    Head::Complete
+}
