@@ -105,6 +105,23 @@ impl HeaderTable {
             .map(|(_, value)| value)
     }
 
+    /// Gives the field called `name` this value, in its place; others of the name are removed, and
+    /// if there is none, one is appended.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        let is_it = |(found, _): &(&[u8], &[u8])| found.eq_ignore_ascii_case(name);
+        let first = self.iter().position(|field| is_it(&field));
+        let value_start = self.bytes.len();
+        let (Some(first), Ok(start), Ok(end)) =
+            (first, u32::try_from(value_start), u32::try_from(value_start + value.len()))
+        else {
+            return self.push(name, value);
+        };
+        let Some(kept) = self.slots.get(first).copied() else { return };
+        self.remove(name);
+        self.bytes.extend_from_slice(value);
+        self.slots.insert(first, Slot { value_start: start, value_end: end, ..kept });
+    }
+
     /// Removes all fields called `name`, in either case.
     pub fn remove(&mut self, name: &[u8]) {
         let bytes = &self.bytes;
@@ -176,6 +193,18 @@ mod tests {
         assert_eq!(table.get(b"cookie"), None);
         table.remove(b"SET-COOKIE");
         assert_eq!(table.iter().collect::<Vec<_>>(), [(&b"Content-Type"[..], &b"text/html"[..])]);
+    }
+
+    #[test]
+    fn a_field_is_replaced_in_its_place() {
+        let mut table = HeaderTable::new();
+        for (name, value) in [("A", "1"), ("b", "2"), ("C", "3"), ("B", "4")] {
+            table.push(name.as_bytes(), value.as_bytes());
+        }
+        table.set(b"B", b"new");
+        table.set(b"D", b"5");
+        let fields: Vec<(&[u8], &[u8])> = table.iter().collect();
+        assert_eq!(fields, [(&b"A"[..], &b"1"[..]), (b"b", b"new"), (b"C", b"3"), (b"D", b"5")]);
     }
 
     #[test]

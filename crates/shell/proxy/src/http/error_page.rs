@@ -29,7 +29,8 @@ fn lookup(exchange: &mut Exchange, code: u16) -> Option<Outcome> {
         return Some(Outcome::Close);
     }
     exchange.error_status = status::sent(code);
-    if exchange.in_error_page || exchange.redirects_left == 0 {
+    // The 500 that ends a cycle of redirects must not begin another one.
+    if exchange.in_error_page || (exchange.redirects_left == 0 && code == 500) {
         return None;
     }
     let service = Rc::clone(&exchange.service);

@@ -45,6 +45,9 @@ pub(crate) fn run(exchange: &mut Exchange) -> Outcome {
     if range == RangeAnswer::NotSatisfiable {
         return not_satisfiable(exchange);
     }
+    if !matches!(exchange.status(), 200 | 206 | 304) {
+        exchange.answer.last_modified = None; // A page for an error has not been modified.
+    }
     settle_location(exchange, location);
     decorate(exchange, location);
     match range {
@@ -205,12 +208,11 @@ fn decorate(exchange: &mut Exchange, location: &Location) {
             expires::headers(location.expires, now, last_modified, |daily| next_daily(now, daily))
     {
         let headers = &mut exchange.answer.headers;
-        headers.remove(b"expires");
-        headers.remove(b"cache-control");
-        headers.push(b"Expires", &found.expires);
-        let mut value = headers.begin(b"Cache-Control");
-        found.write_cache_control(value.buffer());
-        value.finish();
+        headers.set(b"Expires", &found.expires);
+        with_scratch(|value| {
+            found.write_cache_control(value);
+            headers.set(b"Cache-Control", value);
+        });
     }
     for header in location.add_headers.iter().filter(|header| usual || header.always) {
         with_scratch(|value| {
@@ -233,10 +235,10 @@ fn add(exchange: &mut Exchange, name: &[u8], value: &[u8]) {
         }
         return;
     }
-    if name.eq_ignore_ascii_case(b"etag") {
-        answer.headers.remove(name);
-    }
-    if !value.is_empty() {
-        answer.headers.push(name, value);
+    match (name.eq_ignore_ascii_case(b"etag"), value.is_empty()) {
+        (true, true) => answer.headers.remove(name),
+        (true, false) => answer.headers.set(name, value),
+        (false, true) => {}
+        (false, false) => answer.headers.push(name, value),
     }
 }

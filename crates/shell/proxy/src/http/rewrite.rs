@@ -36,11 +36,11 @@ fn operate(exchange: &mut Exchange, operation: &RewriteOperation) -> Outcome {
             Outcome::Status(code)
         }
         Returned::Answer(code, text) => {
+            exchange.answer.status = code; // `$status` in the text is this one.
             let mut body = exchange.worker.buffers.text();
             if let Some(text) = text {
                 render(text, exchange, &mut body);
             }
-            exchange.answer.status = code;
             exchange.answer.content_length = Some(body.len() as u64);
             exchange.answer.content_type.clear();
             let service = Rc::clone(&exchange.service);
