@@ -14,13 +14,13 @@ use super::lease::{Lease, Tally};
 
 /// One address of a group's server.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Member {
+pub(super) struct Member {
     /// The server as written in the configuration.
     name: Box<str>,
     /// Where to connect.
-    pub(crate) endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     /// The endpoint as `$upstream_addr` and messages show it.
-    pub(crate) address: Box<str>,
+    pub(super) address: Box<str>,
     settings: Settings,
 }
 

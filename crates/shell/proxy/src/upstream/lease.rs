@@ -52,11 +52,6 @@ impl Lease {
         self.member
     }
 
-    /// The group.
-    pub(crate) fn group(&self) -> &Arc<Group> {
-        &self.group
-    }
-
     /// The server does its work (it accepted the connection, it answered), and the attempt goes
     /// on, perhaps for hours: a server on trial is taken back now.
     pub(crate) fn confirm(&self) {

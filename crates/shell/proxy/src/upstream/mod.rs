@@ -13,6 +13,5 @@ mod group;
 mod groups;
 mod lease;
 
-pub(crate) use group::{Group, Member};
 pub(crate) use groups::Groups;
 pub(crate) use lease::{Lease, Tally};
