@@ -111,7 +111,7 @@ impl Router {
         use Event::{AddressLost, Advert, LinkDown, LinkUp, Malformed, Shutdown, Start, Timeout, Trackers};
         use State::{Active, Backup, Fault, Initialize, Stopped};
         self.state = match (self.state, event) {
-            (Initialize { .. }, Start) => self.begin(now, now + self.settings.startup_delay, out),
+            (Initialize { .. }, Start) => self.start(now, out),
             (Initialize { start_at: Some(at) }, LinkUp { .. } | LinkDown { .. } | Trackers(_) | Timeout) => {
                 self.begin(now, at, out)
             }
@@ -448,9 +448,10 @@ impl Router {
             || (advert.priority == self.priority && self.source().is_some_and(|own| from > own))
     }
 
-    /// A timer ran so late that this process cannot tell whether the peer was silent.
+    /// A timer ran so late that this process cannot tell whether the peer was silent, or both
+    /// were held up: guests of one machine stall together.
     fn was_held_up(&self, now: Instant, due_at: Instant) -> bool {
-        now.since(due_at) >= self.active_interval
+        now.since(due_at) >= self.active_interval / 4
     }
 
     fn reason_to_take_over(&self, now: Instant) -> String {
@@ -470,17 +471,26 @@ impl Router {
 
     // Verbs: each returns the state that follows.
 
-    /// Leaves Initialize, if the time has come and nothing is unknown.
-    fn begin(&mut self, now: Instant, start_at: Instant, out: &mut Vec<Action>) -> State {
-        if self.fault().is_some() && now >= start_at {
-            return self.fail(now, out);
-        }
-        if now < start_at || self.obstacle().is_some() {
-            return State::Initialize { start_at: Some(start_at) };
-        }
-        // A predecessor that was killed may have left the addresses behind.
+    fn start(&mut self, now: Instant, out: &mut Vec<Action>) -> State {
+        // A predecessor that was killed may have left the addresses behind, and a peer may hold
+        // them by now. Those of an owner are there with good reason.
         if !self.settings.is_owner() {
             out.push(Action::RemoveAddresses);
+        }
+        self.begin(now, now + self.settings.startup_delay, out)
+    }
+
+    /// Leaves Initialize, if the time has come and nothing is unknown.
+    fn begin(&mut self, now: Instant, start_at: Instant, out: &mut Vec<Action>) -> State {
+        if now < start_at {
+            return State::Initialize { start_at: Some(start_at) };
+        }
+        if let Some(reason) = self.fault() {
+            self.change(now, VrrpState::Fault, reason, out);
+            return State::Fault;
+        }
+        if self.obstacle().is_some() {
+            return State::Initialize { start_at: Some(start_at) };
         }
         self.take_part(now, "started", out)
     }
@@ -608,7 +618,7 @@ impl Router {
                 self.announce(self.settings.garp.repeat, GarpCause::HeldUp, out);
             }
         }
-        while let Some((repeat, cause)) = announcements.take_due(now, &self.settings.garp) {
+        if let Some((repeat, cause)) = announcements.take_due(now, &self.settings.garp) {
             self.announce(repeat, cause, out);
         }
         State::Active { advert_at, announcements }
