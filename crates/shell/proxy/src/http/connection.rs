@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use evergate_core::http::{Framing, Host, Progress};
+use evergate_core::http::{Framing, HeadError, Host, Progress};
 use evergate_core::model::http::LingeringClose;
 use evergate_core::model::proxy::LogLevel;
 
@@ -71,10 +71,10 @@ pub(crate) async fn serve(
     };
     let settings = route.service.server(route.default_server());
     client.allow(settings.client_header_timeout);
-    let after = loop {
+    loop {
         let pipelined = !client.input.is_empty();
         if !pipelined && !wait(&mut client, &place).await {
-            break After::Close;
+            return;
         }
         route.follow(&client.worker, &client.connection.local);
         let mut exchange = Exchange::begin(&client, &route);
@@ -85,15 +85,9 @@ pub(crate) async fn serve(
         exchange.end();
         match after {
             After::KeepAlive => client.allow(keepalive_timeout),
-            After::Linger => {
-                body::linger(&mut client, lingering.0, lingering.1).await;
-                break After::Linger;
-            }
-            After::Close => break After::Close,
+            After::Linger => return Box::pin(body::linger(&mut client, lingering.0, lingering.1)).await,
+            After::Close => return,
         }
-    };
-    if after == After::Close {
-        // Nothing more to say or to hear.
     }
 }
 
@@ -250,7 +244,7 @@ impl Drop for Reading {
     }
 }
 
-fn refuse(x: &mut Exchange, client: &Client, error: &evergate_core::http::HeadError) -> Head {
+fn refuse(x: &mut Exchange, client: &Client, error: &HeadError) -> Head {
     if x.head.line.is_empty() {
         // For the log: what stands where a request line should.
         let bytes = client.input.bytes();
@@ -264,8 +258,12 @@ fn refuse(x: &mut Exchange, client: &Client, error: &evergate_core::http::HeadEr
 
 /// Finds the server by the request's host, and normalises the URI.
 fn choose_server(x: &mut Exchange, route: &Route) -> Head {
-    let authority = x.head.authority().unwrap_or_default();
-    let host = match Host::parse(authority) {
+    // A host that is there and empty is no host, although nginx serves requests without one.
+    let parsed = match x.head.authority() {
+        Some(b"") => Err(HeadError::Host),
+        authority => Host::parse(authority.unwrap_or_default()),
+    };
+    let host = match parsed {
         Ok(host) => host,
         Err(error) => {
             x.log(LogLevel::Info, format_args!("{error}"));
@@ -286,9 +284,11 @@ fn choose_server(x: &mut Exchange, route: &Route) -> Head {
             }
             x.uri_is_verbatim = normalised.verbatim;
         }
-        Err(error) => {
-            x.log(LogLevel::Info, format_args!("client sent invalid request: {error}"));
-            return Head::Refused(400);
+        Err(_) => {
+            x.uri.clear();
+            let error = HeadError::RequestLine;
+            x.log(LogLevel::Info, format_args!("{error}"));
+            return Head::Refused(error.status());
         }
     }
     let service = Rc::clone(&x.service);
