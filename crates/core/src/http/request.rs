@@ -489,6 +489,9 @@ fn split_request_line(line: &[u8]) -> Result<LineParts, HeadError> {
     if target.iter().any(|byte| *byte < 0x20 || *byte == 0x7f) {
         return Err(HeadError::RequestLine);
     }
+    if !matches!(target[0], b'/' | b'a'..=b'z' | b'A'..=b'Z') {
+        return Err(HeadError::RequestLine);
+    }
     let version = match words.next() {
         None => Version::Http09,
         Some(version) => version_of(version)?,

@@ -47,7 +47,11 @@ pub(crate) async fn run(worker: Rc<Worker>, listener: Listener) {
     };
     let limit = worker.service().plan.main.worker_connections as usize;
     loop {
-        worker.registry.room(limit).await;
+        if worker.registry.is_full(limit, &worker.upstream_connections) {
+            // Those that are kept for later requests go first.
+            worker.service().idle.borrow_mut().clear();
+            worker.registry.room(limit, &worker.upstream_connections).await;
+        }
         match socket.accept().await {
             Ok((stream, remote)) => {
                 // A TCP connection that is reset this early has no address any more; drop it.

@@ -49,16 +49,23 @@ impl Registry {
         Place { registry: Rc::clone(self), index, activity: Rc::new(Cell::new(Activity::Busy)) }
     }
 
-    /// How many connections there are.
-    pub(crate) fn open(&self) -> usize {
-        self.open.get()
+    /// Whether there is no room for another connection under `limit`.
+    pub(crate) fn is_full(&self, limit: usize, others: &Cell<usize>) -> bool {
+        self.open.get() + others.get() >= limit
     }
 
-    /// Waits until there is room for another connection under `limit`.
-    pub(crate) async fn room(&self, limit: usize) {
-        while self.open.get() >= limit && !self.close_one_idle() {
+    /// Waits until there is room for another connection under `limit`; `others` counts those that
+    /// are not in the registry. Connections that wait for a request make room.
+    pub(crate) async fn room(&self, limit: usize, others: &Cell<usize>) {
+        while self.is_full(limit, others) {
+            self.close_one_idle();
             self.ended.notified().await;
         }
+    }
+
+    /// Something outside the registry ended: whoever waits for room looks again.
+    pub(crate) fn look_again(&self) {
+        self.ended.notify_waiters();
     }
 
     /// Waits until the last connection is gone.
@@ -84,8 +91,8 @@ impl Registry {
         }
     }
 
-    /// Closes a connection that waits for a request, to make room; whether there was one.
-    fn close_one_idle(&self) -> bool {
+    /// Closes a connection that waits for a request, to make room.
+    fn close_one_idle(&self) {
         let entries = self.entries.borrow();
         let idle = entries.iter().flatten().find(|entry| entry.activity.get() == Activity::Idle);
         if let Some(entry) = idle {
@@ -93,7 +100,6 @@ impl Registry {
             entry.activity.set(Activity::Busy);
             entry.task.abort();
         }
-        idle.is_some()
     }
 }
 

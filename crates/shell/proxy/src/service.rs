@@ -119,10 +119,6 @@ impl Deployment {
         known.map_or_else(|| Rc::from(""), Rc::clone)
     }
 
-    /// The shared part.
-    pub(crate) fn shared(&self) -> &Arc<Service> {
-        &self.service
-    }
 }
 
 /// Members are numbered as in [`Groups`]: the addresses of each server, in order.

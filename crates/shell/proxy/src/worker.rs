@@ -91,8 +91,6 @@ pub(crate) struct Shared {
 
 /// What the connections of one worker share. Nothing in it is locked.
 pub(crate) struct Worker {
-    /// Number of the worker, from 0.
-    pub(crate) index: usize,
     /// The time.
     pub(crate) clock: Clock,
     /// Spare buffers.
@@ -119,7 +117,6 @@ pub(crate) struct Worker {
 impl Worker {
     fn new(shared: &Shared) -> Rc<Self> {
         Rc::new(Self {
-            index: shared.index,
             clock: Clock::new(shared.start),
             buffers: Buffers::default(),
             counters: Arc::clone(&shared.counters),
@@ -184,6 +181,13 @@ const MAX_SPARE_EXCHANGES: usize = 64;
 pub(crate) fn spawn(shared: Shared, inbox: UnboundedReceiver<Command>) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     std::thread::Builder::new().name(format!("worker {}", shared.index)).spawn(move || {
+        let cpus: Vec<usize> = shared.cpus.iter().copied().map(usize::from).collect();
+        if !cpus.is_empty()
+            && let Err(error) = evergate_linux::sys::scheduling::set_affinity(&cpus)
+        {
+            let text = format_args!("sched_setaffinity() failed ({error})");
+            shared.service.site.main_log.log(LogLevel::Alert, &(), text);
+        }
         let tasks = LocalSet::new();
         tasks.block_on(&runtime, run(&shared, inbox));
         // Connections that are left are cut here, with the tasks.
@@ -210,6 +214,7 @@ async fn run(shared: &Shared, mut inbox: UnboundedReceiver<Command>) {
             Command::Quit { limit, done } => {
                 stop_accepting(&mut accepting);
                 worker.quitting.set(true);
+                worker.service().idle.borrow_mut().clear();
                 if finishing.is_none() {
                     finishing = Some(spawn_local(finish(Rc::clone(&worker), limit, done)).abort_handle());
                 }
@@ -259,6 +264,7 @@ async fn janitor(worker: Rc<Worker>) {
         tokio::time::sleep(TICK).await;
         let now = worker.clock.refresh();
         worker.service().idle.borrow_mut().sweep(now);
+        worker.registry.look_again();
         worker.logs.flush_due(now, worker.unix_seconds());
     }
 }

@@ -34,6 +34,7 @@ fn heads_are_accepted_and_refused_as_nginx_does() {
         ("GET  /  HTTP/1.1\r\nHost: a\r\n\r\n", 200),
         ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("PRI * HTTP/2.0\r\n\r\n", 400),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET http://b/c HTTP/1.1\r\nHost: a\r\n\r\n", 200),
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),

@@ -1,16 +1,18 @@
 //! The life of a client's connection: wait, read a request, have it answered, again.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use evergate_core::http::{Framing, HeadError, Host, Progress};
 use evergate_core::model::http::LingeringClose;
 use evergate_core::model::proxy::LogLevel;
+use evergate_core::wire::proxy_protocol::{self, Parsed};
 
 use super::body;
 use super::client::Client;
 use super::exchange::{Connection, Exchange, RequestBody, Route};
 use super::limits::{self, HeadLimits};
+use super::logging::Waiting;
 use super::pipeline::{self, Entry};
 use crate::accept::Accepted;
 use crate::io::{Fault, Input, Watchdog};
@@ -59,7 +61,7 @@ pub(crate) async fn serve(
         local: accepted.local,
         accepted: now,
         requests: Cell::new(0),
-        proxy_protocol: None,
+        proxy_protocol: OnceCell::new(),
     });
     let mut route = Route { service, listener, address };
     let mut client = Client {
@@ -71,6 +73,9 @@ pub(crate) async fn serve(
     };
     let settings = route.service.server(route.default_server());
     client.allow(settings.client_header_timeout);
+    if route.expects_proxy_protocol() && Box::pin(read_proxy_protocol(&mut client, &route)).await.is_err() {
+        return;
+    }
     loop {
         let pipelined = !client.input.is_empty();
         if !pipelined && !wait(&mut client, &place).await {
@@ -87,6 +92,39 @@ pub(crate) async fn serve(
             After::KeepAlive => client.allow(keepalive_timeout),
             After::Linger => return Box::pin(body::linger(&mut client, lingering.0, lingering.1)).await,
             After::Close => return,
+        }
+    }
+}
+
+/// Reads the PROXY protocol header that the connection begins with.
+async fn read_proxy_protocol(client: &mut Client, route: &Route) -> Result<(), Fault> {
+    loop {
+        match proxy_protocol::parse(client.input.bytes()) {
+            Ok(Parsed::Header { addresses, len_bytes }) => {
+                client.input.consume(len_bytes);
+                if let Some(found) = addresses {
+                    let both = Box::new((found.source, found.destination));
+                    // Set only here, once in a connection's life.
+                    let _ = client.connection.proxy_protocol.set(both);
+                }
+                return Ok(());
+            }
+            Ok(Parsed::Incomplete) => {}
+            Err(error) => {
+                let server = route.service.server(route.default_server());
+                let log = route.service.site.error_logger(server.base);
+                let listener = route.service.plan.http.listeners[route.listener].socket.key();
+                let about = Waiting {
+                    connection: &client.connection,
+                    action: "while reading PROXY protocol",
+                    listener: listener.trim_start_matches("tcp:"),
+                };
+                log.log(LogLevel::Error, &about, format_args!("broken header: {error}"));
+                return Err(Fault::Closed);
+            }
+        }
+        if client.fill(1).await? == 0 {
+            return Err(Fault::Closed);
         }
     }
 }

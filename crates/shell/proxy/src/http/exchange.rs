@@ -1,6 +1,6 @@
 //! One request and its answer: all that phases, variables and logs look at.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -223,6 +223,11 @@ impl Route {
         self.service.routing.default_server(self.listener, self.address)
     }
 
+    /// Whether connections begin with a PROXY protocol header.
+    pub(crate) fn expects_proxy_protocol(&self) -> bool {
+        self.service.plan.http.listeners[self.listener].addresses[self.address].proxy_protocol
+    }
+
     /// Goes over to the plan in service. A connection whose socket is not in it stays with the old
     /// plan, and is not kept.
     pub(crate) fn follow(&mut self, worker: &Worker, local: &LocalAddress) {
@@ -253,7 +258,7 @@ pub(crate) struct Connection {
     /// Requests so far, this one included (`$connection_requests`).
     pub(crate) requests: Cell<u32>,
     /// From the PROXY protocol header, if there was one: client and server address.
-    pub(crate) proxy_protocol: Option<Box<(SocketAddr, SocketAddr)>>,
+    pub(crate) proxy_protocol: OnceCell<Box<(SocketAddr, SocketAddr)>>,
 }
 
 /// A client's address, and its text without the port: it stands in every log line.

@@ -189,7 +189,7 @@ fn local_address(exchange: &Exchange, variable: &Variable, out: &mut Vec<u8>) ->
 }
 
 fn proxy_protocol(exchange: &Exchange, variable: &Variable, out: &mut Vec<u8>) -> bool {
-    let Some((client, server)) = exchange.connection.proxy_protocol.as_deref() else { return false };
+    let Some((client, server)) = exchange.connection.proxy_protocol.get().map(|both| **both) else { return false };
     match variable {
         Variable::ProxyProtocolAddr => write_display(client.ip(), out),
         Variable::ProxyProtocolPort => number(u64::from(client.port()), out),
