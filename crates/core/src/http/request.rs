@@ -148,6 +148,9 @@ impl RequestHead {
     /// The method as written.
     #[must_use]
     pub fn method_name(&self) -> &[u8] {
+        if self.method == Method::Get {
+            return b"GET"; // An `error_page` makes it GET, whatever the line says.
+        }
         self.line.get(..usize::from(self.method_len)).unwrap_or_default()
     }
 

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 
-use evergate_core::http::{HeaderTable, Method, Version, uri};
+use evergate_core::http::{HeaderTable, Version, uri};
 use evergate_core::model::http::Content;
 use evergate_core::model::variable::Variable;
 use evergate_core::rules::template::Values;
@@ -63,8 +63,6 @@ impl Values for Exchange {
             Variable::RequestFilename => path::write_file(self, out),
             Variable::RequestId => request_id(self, out),
             Variable::RequestLength => number(self.request_bytes, out),
-            // An `error_page` makes it GET, whatever the request line says.
-            Variable::RequestMethod if self.head.method == Method::Get => text(b"GET", out),
             Variable::RequestMethod => some(self.head.method_name(), out),
             Variable::RequestTime => seconds(now.since(self.started), out),
             Variable::RequestUri => some(self.head.target(), out),

@@ -63,11 +63,16 @@ fn write_status_line(x: &Exchange, line: &mut Vec<u8>) {
     line.extend_from_slice(reason);
 }
 
-/// `Location`, after `proxy_redirect`. A relative one is made absolute like our own.
+/// `Location`, after `proxy_redirect`. One that it made relative is made absolute like our own.
 fn redirect(x: &mut Exchange, proxy: &Proxy, _location: &Location, name: &[u8], value: &[u8]) {
     with_scratch(|out| {
-        let value = if rewrite(x, proxy, value, out) { out.as_slice() } else { value };
-        x.answer.headers.push(name, value);
+        let rewritten = rewrite(x, proxy, value, out);
+        if rewritten && out.first() == Some(&b'/') {
+            x.answer.location.clear();
+            x.answer.location.extend_from_slice(out);
+        } else {
+            x.answer.headers.push(name, if rewritten { out.as_slice() } else { value });
+        }
     });
 }
 
