@@ -28,6 +28,8 @@
 //! So a router here always sends one more advert of its own before it yields (what keepalived does
 //! with `higher_prio_send_advert`). The winner, stock or not, hears a lower priority, and
 //! announces itself again. Nobody loses by it: an advert of lower priority changes no state.
+//! That farewell may get lost, so it is repeated twice at most, unless the winner answers at once,
+//! which is what a router does that hears a lower priority.
 //! For the same reason an Active Router that finds its own advert overdue by more than the time
 //! after which a peer takes over (it was frozen) announces itself anew.
 
@@ -40,7 +42,7 @@ mod settings;
 pub use acceptance::{Refusal, Warning};
 pub use announcement::Announcements;
 pub use event::{Action, Event, GarpCause};
-pub use router::{Rival, Router, State};
+pub use router::{Farewell, Rival, Router, State};
 pub use settings::Settings;
 
 #[cfg(test)]

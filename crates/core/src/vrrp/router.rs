@@ -34,6 +34,8 @@ pub enum State {
         preempt_at: Option<Instant>,
         /// The time was up, but this process had been held up and granted a last look.
         looked_again: bool,
+        /// It yielded, and does not know yet whether the winner noticed.
+        farewell: Option<Farewell>,
     },
     /// Answering for the virtual addresses (§6.4.3).
     Active {
@@ -45,6 +47,18 @@ pub enum State {
     /// Shut down; takes no part ever again.
     Stopped,
 }
+
+/// The adverts of a router that yielded, see the module's "A healed partition".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// When the last one was sent.
+    sent_at: Instant,
+    /// How many more may follow.
+    left: u8,
+}
+
+/// Farewells in all, if nobody reacts.
+const FAREWELLS: u8 = 3;
 
 /// Another router that was heard as Active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,19 +141,22 @@ impl Router {
             {
                 self.succeed(now, from, &advert, active_down_at)
             }
-            (Backup { preempt_at, .. }, Advert { from, advert }) if self.defers_to(&advert) => {
+            (Backup { preempt_at, farewell, .. }, Advert { from, advert }) if self.defers_to(&advert) => {
                 let preempt_at = preempt_at.filter(|_| advert.priority < self.priority);
-                self.follow(now, from, &advert, preempt_at)
+                let farewell = self.insist(now, &advert, farewell, out);
+                self.follow(now, from, &advert, preempt_at, farewell)
             }
             (Backup { preempt_at, .. }, Advert { from, advert }) if self.puts_up_with(now, preempt_at) => {
                 let preempt_at = preempt_at.or(Some(now + self.settings.preempt_delay));
-                self.follow(now, from, &advert, preempt_at)
+                self.follow(now, from, &advert, preempt_at, None)
             }
             (state @ Backup { .. }, Advert { from, advert }) => self.disregard(now, from, &advert, state),
-            (Backup { active_down_at, preempt_at, looked_again }, Timeout) if now >= active_down_at => {
+            (Backup { active_down_at, preempt_at, looked_again, farewell }, Timeout)
+                if now >= active_down_at =>
+            {
                 if self.was_held_up(now, active_down_at) && !looked_again {
                     let active_down_at = now + self.settings.skew_time(self.priority, self.active_interval);
-                    Backup { active_down_at, preempt_at, looked_again: true }
+                    Backup { active_down_at, preempt_at, looked_again: true, farewell }
                 } else {
                     self.take_over(now, self.reason_to_take_over(now), out)
                 }
@@ -507,20 +524,45 @@ impl Router {
             return self.take_over(now, "priority 255 owns the addresses".to_string(), out);
         }
         self.change(now, VrrpState::Backup, reason.to_string(), out);
-        self.watch(now, None)
+        self.watch(now, None, None)
     }
 
     /// Backup, with the whole time to wait ahead.
-    fn watch(&self, now: Instant, preempt_at: Option<Instant>) -> State {
+    fn watch(&self, now: Instant, preempt_at: Option<Instant>, farewell: Option<Farewell>) -> State {
         let wait = self.settings.active_down_interval(self.priority, self.active_interval);
-        State::Backup { active_down_at: now + wait, preempt_at, looked_again: false }
+        State::Backup { active_down_at: now + wait, preempt_at, looked_again: false, farewell }
     }
 
     /// The Active Router lives; its interval is the one to go by.
-    fn follow(&mut self, now: Instant, from: IpAddr, advert: &Advert, preempt_at: Option<Instant>) -> State {
+    fn follow(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        advert: &Advert,
+        preempt_at: Option<Instant>,
+        farewell: Option<Farewell>,
+    ) -> State {
         self.remember(now, from, advert);
         self.adopt(advert);
-        self.watch(now, preempt_at)
+        self.watch(now, preempt_at, farewell)
+    }
+
+    /// Says farewell again, if the winner's adverts go on at their pace as if it had not heard: one
+    /// that hears a lower priority answers at once.
+    fn insist(
+        &mut self,
+        now: Instant,
+        advert: &Advert,
+        farewell: Option<Farewell>,
+        out: &mut Vec<Action>,
+    ) -> Option<Farewell> {
+        let Farewell { sent_at, left } = farewell?;
+        let answered = now.since(sent_at) < advert.interval / 2;
+        if answered || left == 0 || advert.priority < self.priority {
+            return None;
+        }
+        self.advertise(now, self.priority, out);
+        Some(Farewell { sent_at: now, left: left - 1 })
     }
 
     /// The Active Router stopped: the best of the rest has the shortest skew (RFC 9568 §6.4.2).
@@ -533,14 +575,15 @@ impl Router {
     ) -> State {
         self.remember(now, from, advert);
         let active_down_at = now + self.settings.skew_time(self.priority, self.active_interval);
-        State::Backup { active_down_at, preempt_at, looked_again: false }
+        State::Backup { active_down_at, preempt_at, looked_again: false, farewell: None }
     }
 
     /// The Active Router asks to be relieved: as if it had stopped.
     fn succeed(&mut self, now: Instant, from: IpAddr, advert: &Advert, active_down_at: Instant) -> State {
         self.remember(now, from, advert);
         let relief_at = now + self.settings.skew_time(self.priority, self.active_interval);
-        State::Backup { active_down_at: active_down_at.min(relief_at), preempt_at: None, looked_again: false }
+        let active_down_at = active_down_at.min(relief_at);
+        State::Backup { active_down_at, preempt_at: None, looked_again: false, farewell: None }
     }
 
     /// The Active Router is a lesser one: its adverts do not stop the time running out.
@@ -577,7 +620,8 @@ impl Router {
         out.push(Action::RemoveAddresses);
         self.counters.release_master += 1;
         self.change(now, VrrpState::Backup, reason, out);
-        self.follow(now, from, advert, None)
+        let farewell = Farewell { sent_at: now, left: FAREWELLS - 1 };
+        self.follow(now, from, advert, None, Some(farewell))
     }
 
     /// Another router claims the addresses with less right: it and the neighbours must hear.

@@ -435,6 +435,29 @@ fn a_deaf_rival_cannot_put_the_second_burst_off() {
 }
 
 #[test]
+fn a_farewell_is_repeated_until_the_winner_answers() {
+    // The first was lost: the partition came back for a moment, or the network drops packets.
+    let mut bench = Bench::active(settings());
+    assert_eq!(bench.hear(HIGHER, 200), ["advert 100", "remove", "BACKUP"]);
+    bench.advance(1_000);
+    assert_eq!(bench.hear(HIGHER, 200), ["advert 100"], "no answer");
+    bench.advance(2);
+    assert_eq!(bench.hear(HIGHER, 200), Vec::<String>::new(), "an answer");
+    bench.advance(1_000);
+    assert_eq!(bench.hear(HIGHER, 200), Vec::<String>::new(), "and peace");
+
+    let mut bench = Bench::active(settings());
+    let heard: Vec<String> = (0..10)
+        .flat_map(|_| {
+            bench.advance(1_000);
+            bench.hear(HIGHER, 200)
+        })
+        .filter(|word| word.starts_with("advert"))
+        .collect();
+    assert_eq!(heard, ["advert 100"; 3], "one with lower_prio_no_advert never answers");
+}
+
+#[test]
 fn a_reload_keeps_the_state() {
     let mut bench = Bench::active(settings());
     let two = Settings { advertised: vec![VIP, LOWER], held_count: 2, ..settings() };
