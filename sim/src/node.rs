@@ -63,7 +63,7 @@ impl Node {
 
     /// Its own clock at this moment of the world.
     pub(crate) fn clock(&self, now: Instant) -> Instant {
-        let elapsed = i128::from(now.since(self.booted).as_nanos() as u64);
+        let elapsed = i128::from(now.as_nanos() - self.booted.as_nanos());
         let local = elapsed + elapsed * i128::from(self.spec.clock_ppm) / 1_000_000;
         Instant::from_nanos(u64::try_from(local).expect("clocks run forward"))
     }

@@ -149,7 +149,8 @@ pub struct Instance {
     pub garp: GratuitousArp,
     /// `lower_prio_no_advert`.
     pub lower_priority_no_advert: bool,
-    /// `higher_prio_send_advert`.
+    /// `higher_prio_send_advert`. Kept for dumps: a router here always does (see `core/vrrp`, "A
+    /// healed partition").
     pub higher_priority_send_advert: bool,
     /// `skip_check_adv_addr`.
     pub skip_check_advertised_addresses: bool,

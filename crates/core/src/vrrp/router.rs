@@ -59,6 +59,8 @@ pub struct Farewell {
 
 /// Farewells in all, if nobody reacts.
 const FAREWELLS: u8 = 3;
+/// No answer comes as fast: what arrives sooner had waited in the socket already.
+const ANSWER_TIME: Duration = Duration::from_micros(50);
 
 /// Another router that was heard as Active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -557,7 +559,11 @@ impl Router {
         out: &mut Vec<Action>,
     ) -> Option<Farewell> {
         let Farewell { sent_at, left } = farewell?;
-        let answered = now.since(sent_at) < advert.interval / 2;
+        let passed = now.since(sent_at);
+        if passed < ANSWER_TIME {
+            return farewell;
+        }
+        let answered = passed < advert.interval / 2;
         if answered || left == 0 || advert.priority < self.priority {
             return None;
         }
