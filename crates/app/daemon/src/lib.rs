@@ -4,6 +4,8 @@
 //! supervisor knows when a role is well and what to do when it is not; it knows neither HTTP nor
 //! VRRP. Start reading at `supervisor`, then `role`, `orders`, `reload`.
 
+mod check;
+pub mod keepalived;
 mod link;
 mod listen;
 mod log_files;
@@ -16,11 +18,15 @@ mod recipe;
 mod reload;
 mod role;
 mod roles;
+mod run;
 mod supervisor;
+mod syslog;
 mod upgrade;
 mod voice;
 
+pub use check::check;
 pub use roles::run_role;
+pub use run::{RunOptions, run, sentence};
 
 /// The host's name.
 fn host_name() -> String {

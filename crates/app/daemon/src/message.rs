@@ -38,6 +38,8 @@ pub(crate) enum ToRole {
         /// Statistics rather than data.
         statistics: bool,
     },
+    /// To the failover role: set all counters to zero.
+    ClearCounters,
 }
 
 /// From a role to the supervisor.

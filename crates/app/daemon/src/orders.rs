@@ -49,12 +49,13 @@ impl Supervisor {
             Order::Upgrade => self.order_upgrade(),
             Order::Drain if self.obeys_drain => self.drain(),
             Order::Drain => {}
-            Order::Dump { statistics } => {
-                let failover = self.roles.iter_mut().find(|role| role.kind == RoleKind::Failover);
-                if let Some(process) = failover.and_then(|role| role.process.as_mut()) {
-                    process.tell(&ToRole::Dump { statistics });
-                }
+            Order::Dump { statistics } => self.tell_failover_role(&ToRole::Dump { statistics }),
+            Order::ClearCounters => {
+                self.tell_failover_role(&ToRole::Dump { statistics: true });
+                self.tell_failover_role(&ToRole::ClearCounters);
             }
+            // Said by the voice: not built yet.
+            Order::Json => {}
         }
     }
 

@@ -29,7 +29,24 @@ pub(crate) enum Recipe {
         config_id: Option<String>,
         /// As [`keepalived::Options`].
         with_proxy: bool,
+        /// How the role runs, beside its plan.
+        manner: Manner,
     },
+}
+
+/// How the failover role runs, as its command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manner {
+    /// Log lines go to standard error.
+    pub console: bool,
+    /// With details.
+    pub detail: bool,
+    /// Log lines go to syslog, with this facility.
+    pub syslog_facility: Option<u8>,
+    /// Log lines go to the end of this file.
+    pub log_file: Option<String>,
+    /// Addresses stay when the role ends.
+    pub keep_addresses: bool,
 }
 
 /// A configuration that can run.
@@ -88,7 +105,7 @@ impl Recipe {
                 let test_exit = u8::from(plan.is_none());
                 Reading { plan, sources, diagnostics, test_exit }
             }
-            Self::Failover { file, config_id, with_proxy } => {
+            Self::Failover { file, config_id, with_proxy, .. } => {
                 let options = keepalived::Options {
                     file: file.clone(),
                     config_id: config_id.clone(),
@@ -119,15 +136,18 @@ impl Recipe {
     }
 }
 
-/// The plan that the supervisor saw.
+/// The recipe and the plan that the supervisor saw.
 ///
 /// # Errors
 /// In one clause; a fault of the program, as the supervisor found the configuration good.
-pub(crate) fn unpack(package: &[u8]) -> Result<Plan, String> {
+pub(crate) fn unpack(package: &[u8]) -> Result<(Recipe, Plan), String> {
     let Package { recipe, bundle } = serde_json::from_slice(package).map_err(|error| error.to_string())?;
     let reading = recipe.read(&bundle);
     let lines = reading.stock_lines();
-    reading.plan.ok_or_else(|| format!("the role reads the configuration otherwise: {}", lines.join("; ")))
+    match reading.plan {
+        Some(plan) => Ok((recipe, plan)),
+        None => Err(format!("the role reads the configuration otherwise: {}", lines.join("; "))),
+    }
 }
 
 impl Reading {

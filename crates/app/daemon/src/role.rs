@@ -136,7 +136,7 @@ impl Role {
     }
 
     /// The process has ended: says how, and plans the next start unless it is leaving.
-    pub(crate) fn ended(&mut self, status: ExitStatus, now: Instant) -> String {
+    pub(crate) fn ended(&mut self, status: ExitStatus, respawn: bool, now: Instant) -> String {
         let how = in_words(status);
         let Some(process) = self.process.take() else { return how };
         if now.saturating_duration_since(process.started) >= SETTLED {
@@ -145,7 +145,7 @@ impl Role {
         let wait = BACK_OFF_MS[self.ends_in_a_row.min(BACK_OFF_MS.len() - 1)];
         self.ends_in_a_row += 1;
         self.last_exit = Some(if process.stuck { format!("stuck, {how}") } else { how.clone() });
-        if !self.leaving {
+        if !self.leaving && respawn {
             self.start_at = Some(now + Duration::from_millis(wait));
             self.restarts += 1;
         }

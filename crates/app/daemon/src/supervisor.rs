@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub obeys_drain: bool,
     /// The pid file is where the configuration says (nginx), and moves with it.
     pub pid_follows_plan: bool,
+    /// A role that ends is started again; without, its end ends the daemon.
+    pub respawn: bool,
     /// The host's name, or what else this node is called.
     pub node: String,
 }
@@ -95,6 +97,7 @@ pub(crate) struct Supervisor {
     /// Proxy processes that finish while another has taken their place.
     pub(crate) retired: Vec<Process>,
     pub(crate) pid_follows_plan: bool,
+    respawn: bool,
     pub(crate) pid_files: Vec<(PidOwner, PidFile)>,
     pub(crate) pid_paths: Vec<(PidOwner, PathBuf)>,
     pub(crate) control: Option<Server>,
@@ -134,6 +137,7 @@ impl Supervisor {
             obeys_drain: setup.obeys_drain,
             retired: Vec::new(),
             pid_follows_plan: setup.pid_follows_plan,
+            respawn: setup.respawn,
             pid_files: Vec::new(),
             pid_paths: setup.pid_files,
             control: setup.control,
@@ -311,7 +315,6 @@ impl Supervisor {
         self.voice.say(&Say::InService);
         crate::notify::ready();
         if let Some(background) = self.background.take() {
-            self.voice.detached();
             background.release(0);
         }
     }
@@ -420,7 +423,7 @@ impl Supervisor {
         let (kind, unexpected) = (role.kind, !role.leaving);
         let (pid, silent_ms) =
             role.process.as_ref().map_or((0, 0), |process| (process.id(), process.silent_ms(now)));
-        let how = role.ended(status, now);
+        let how = role.ended(status, self.respawn, now);
         if kind == RoleKind::Proxy && unexpected {
             let reason = format!("the proxy process {how}");
             self.tell_failover(ProxyHealth::Down { reason, since_ms: silent_ms, restarting: true });
@@ -438,6 +441,10 @@ impl Supervisor {
                 self.exit = 1;
                 self.obey(Order::Stop, None, now);
             }
+        }
+        if unexpected && !self.respawn {
+            self.exit = 1;
+            self.obey(Order::Stop, None, now);
         }
         if let Mode::Ending { graceful } = self.mode {
             self.end_next_role(graceful, now);
@@ -512,9 +519,14 @@ impl Supervisor {
 
     /// Tells the failover role, if there is one, how the proxy is.
     pub(crate) fn tell_failover(&mut self, health: ProxyHealth) {
+        self.tell_failover_role(&ToRole::ProxyHealth(health));
+    }
+
+    /// Tells the failover role something, if it runs.
+    pub(crate) fn tell_failover_role(&mut self, message: &ToRole) {
         let failover = self.roles.iter_mut().find(|role| role.kind == RoleKind::Failover);
         if let Some(process) = failover.and_then(|role| role.process.as_mut()) {
-            process.tell(&ToRole::ProxyHealth(health));
+            process.tell(message);
         }
     }
 

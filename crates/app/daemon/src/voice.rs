@@ -52,6 +52,10 @@ pub(crate) enum Order {
         /// Statistics rather than data.
         statistics: bool,
     },
+    /// Write keepalived's statistics file and set the counters to zero.
+    ClearCounters,
+    /// Write keepalived's JSON file.
+    Json,
 }
 
 /// Something to say.
@@ -110,9 +114,6 @@ pub(crate) trait Voice {
 
     /// Takes log settings from a configuration that is in service now.
     fn adopt(&mut self, plan: &Plan);
-
-    /// The daemon is in the background now, and its starter gone: nothing goes to the terminal any more.
-    fn detached(&mut self);
 
     /// Opens log files anew.
     fn reopen(&mut self);

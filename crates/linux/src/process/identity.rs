@@ -60,6 +60,12 @@ pub fn set_nice(nice: i8) -> io::Result<()> {
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, libc::c_int::from(nice)) }).map(drop)
 }
 
+/// Sets the permission bits that new files never get; the old ones.
+pub fn set_umask(mask: u32) -> u32 {
+    // SAFETY: takes an integer and cannot fail.
+    unsafe { libc::umask(mask) }
+}
+
 /// Sets both limits of open files.
 ///
 /// # Errors

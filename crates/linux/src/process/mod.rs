@@ -12,7 +12,7 @@ pub use channel::{MAX_DESCRIPTORS, channel, receive, send};
 pub use clock::{LocalTime, local_time};
 pub use descriptor::{in_memory, inherited, redirect, set_inheritable};
 pub use identity::{
-    Background, User, become_user, detach, effective_user, set_name, set_nice, set_open_files,
+    Background, User, become_user, detach, effective_user, set_name, set_nice, set_open_files, set_umask,
 };
 pub use signals::{PidFd, Received, Signal, Signals, kill};
 pub use socket::{set_defer_accept, set_fast_open};

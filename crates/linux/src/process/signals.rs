@@ -33,10 +33,16 @@ impl Signal {
     /// `SIGPIPE`
     pub const PIPE: Self = Self(libc::SIGPIPE);
 
-    /// The first real-time signal but `offset`; keepalived's JSON and statistics-clear signals.
+    /// The real-time signal `offset` above the first.
     #[must_use]
     pub fn real_time(offset: i32) -> Self {
         Self(libc::SIGRTMIN() + offset)
+    }
+
+    /// The real-time signal `offset` above the last; below it if negative.
+    #[must_use]
+    pub fn real_time_max(offset: i32) -> Self {
+        Self(libc::SIGRTMAX() + offset)
     }
 
     /// Its name, such as `SIGHUP`; a number if it has none here.

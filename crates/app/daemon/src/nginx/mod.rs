@@ -24,7 +24,7 @@ use crate::voice::{Order, Voice};
 use arguments::Arguments;
 use voice::NginxVoice;
 
-pub(crate) use texts::{CONF_PATH, ERROR_LOG_PATH, PREFIX};
+use texts::{CONF_PATH, ERROR_LOG_PATH, PREFIX};
 
 /// The title of a master begins so; the command line that it was started with follows.
 const MASTER_TITLE: &str = "nginx: master process ";
@@ -100,6 +100,16 @@ fn recipe(arguments: &Arguments) -> Recipe {
         prefix,
         globals: arguments.globals.clone(),
         error_log: arguments.error_log.clone().unwrap_or_else(|| ERROR_LOG_PATH.to_owned()),
+    }
+}
+
+/// The configuration in `file`; relative paths in it mean what they mean to nginx.
+pub(crate) fn recipe_of_file(file: &std::path::Path) -> Recipe {
+    Recipe::Proxy {
+        file: crate::run::absolute(file),
+        prefix: PREFIX.to_owned(),
+        globals: None,
+        error_log: ERROR_LOG_PATH.to_owned(),
     }
 }
 
@@ -270,6 +280,7 @@ fn prepare(recipe: &Recipe, loaded: Loaded, argv: Vec<OsString>, mut voice: Ngin
         Ok(background) => background,
         Err(error) => return Err(failed(&mut voice, "fork()", error)),
     };
+    voice.set_stderr_aside();
     let signals = match Signals::collect(&signals) {
         Ok(signals) => signals,
         Err(error) => return Err(failed(&mut voice, "signalfd()", error)),
@@ -287,6 +298,7 @@ fn prepare(recipe: &Recipe, loaded: Loaded, argv: Vec<OsString>, mut voice: Ngin
         background,
         obeys_drain: main.daemon,
         pid_follows_plan: true,
+        respawn: true,
         node: crate::host_name(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::time::SystemTime;
 
 use evergate_core::model::event::Happening;
@@ -17,8 +18,16 @@ use crate::voice::{Order, Say, Voice};
 /// Error logs, and standard error as long as somebody may look at it.
 pub(crate) struct NginxVoice {
     logs: Vec<OpenLog>,
-    /// Serious lines go to standard error too: the program starts, or is asked something.
-    to_stderr: bool,
+    /// Serious lines go there too: the program starts, or is asked something.
+    terminal: Option<Stderr>,
+}
+
+/// Standard error as the program was started with.
+enum Stderr {
+    /// It still is.
+    InPlace,
+    /// Standard error leads to the log; this is what it was.
+    SetAside(File),
 }
 
 /// An open error log.
@@ -31,7 +40,7 @@ struct OpenLog {
 impl NginxVoice {
     /// Speaks to standard error alone.
     pub(crate) const fn on_stderr() -> Self {
-        Self { logs: Vec::new(), to_stderr: true }
+        Self { logs: Vec::new(), terminal: Some(Stderr::InPlace) }
     }
 
     /// Opens `-e`, or what stands in for it, as nginx does before it reads the configuration.
@@ -72,6 +81,19 @@ impl NginxVoice {
         Ok(())
     }
 
+    /// From now on standard error leads to the error log, also for the roles: whoever started
+    /// the program may wait for the end of what it prints. Faults of the start still reach it.
+    pub(crate) fn set_stderr_aside(&mut self) {
+        let uses_stderr = self.logs.iter().any(|log| log.file.is_none());
+        let Some(file) = self.logs.iter().find_map(|log| log.file.as_ref()).filter(|_| !uses_stderr) else {
+            return;
+        };
+        let Ok(terminal) = std::io::stderr().as_fd().try_clone_to_owned() else { return };
+        if evergate_linux::process::redirect(file, 2).is_ok() {
+            self.terminal = Some(Stderr::SetAside(terminal.into()));
+        }
+    }
+
     /// Writes one line with nginx's level; serious ones to standard error too while it starts.
     pub(crate) fn log(&mut self, level: LogLevel, text: &str) {
         let line =
@@ -85,8 +107,15 @@ impl NginxVoice {
                 None => drop(std::io::stderr().write_all(line().as_bytes())),
             }
         }
-        if self.to_stderr && !on_stderr && level <= LogLevel::Warn {
-            stderr_line(&format!("nginx: [{}] {text}", level.name()));
+        if on_stderr || level > LogLevel::Warn {
+            return;
+        }
+        let line = format!("nginx: [{}] {text}", level.name());
+        match &mut self.terminal {
+            Some(Stderr::InPlace) => stderr_line(&line),
+            // A terminal that is gone needs no lines.
+            Some(Stderr::SetAside(file)) => drop(writeln!(file, "{line}")),
+            None => {}
         }
     }
 
@@ -123,7 +152,7 @@ impl Voice for NginxVoice {
                 );
                 self.log(Notice, "start worker processes");
             }
-            Say::InService => {}
+            Say::InService => self.terminal = None,
             Say::Signal(received, order) => {
                 let doing = match order {
                     Order::Reload => ", reconfiguring",
@@ -132,7 +161,7 @@ impl Voice for NginxVoice {
                     Order::Reopen => ", reopening logs",
                     Order::Upgrade => ", changing binary",
                     Order::Drain => ", stop accepting connections",
-                    Order::Dump { .. } => "",
+                    Order::Dump { .. } | Order::ClearCounters | Order::Json => "",
                 };
                 let (number, name) = (received.signal.0, received.signal.name());
                 self.log(
@@ -142,12 +171,14 @@ impl Voice for NginxVoice {
                 match order {
                     Order::Reload => self.log(Notice, "reconfiguring"),
                     Order::Reopen => self.log(Notice, "reopening logs"),
-                    Order::Quit | Order::Stop | Order::Upgrade | Order::Drain | Order::Dump { .. } => {}
+                    _ => {}
                 }
             }
             Say::RoleStarted(_, pid) => self.log(Notice, &format!("start worker process {pid}")),
             Say::RoleEnded { pid, how, unexpected, .. } => {
-                let level = if *unexpected { Alert } else { Notice };
+                // TERM and QUIT to the worker, or to all that are called nginx, are no fault.
+                let asked = ["exited on signal 15", "exited on signal 3", "exited with code 0"];
+                let level = if *unexpected && !asked.contains(how) { Alert } else { Notice };
                 self.log(level, &format!("worker process {pid} {how}"));
             }
             Say::RoleStuck { pid, silent_ms, .. } => {
@@ -177,17 +208,6 @@ impl Voice for NginxVoice {
         let Plan::Proxy(plan) = plan else { return };
         if let Err(text) = self.open_logs(&plan.main.error_logs) {
             self.log_stock_lines(&text);
-        }
-    }
-
-    fn detached(&mut self) {
-        self.to_stderr = false;
-        // Whoever reads our standard error waits for its end: it leads to the log from now on.
-        let file = self.logs.iter().find_map(|log| log.file.as_ref());
-        let uses_stderr = self.logs.iter().any(|log| log.file.is_none());
-        if let Some(file) = file.filter(|_| !uses_stderr) {
-            // The terminal stays in use otherwise, which harms nobody.
-            drop(evergate_linux::process::redirect(file, 2));
         }
     }
 

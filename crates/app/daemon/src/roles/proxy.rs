@@ -81,7 +81,7 @@ impl Role {
                 self.end.report(&FromRole::Status { failover: None, proxy });
             }
             // For the failover role.
-            ToRole::ProxyHealth(_) | ToRole::Dump { .. } => {}
+            ToRole::ProxyHealth(_) | ToRole::Dump { .. } | ToRole::ClearCounters => {}
         }
         Next::GoOn
     }
@@ -102,7 +102,7 @@ impl Role {
 
     fn configure(&mut self, package: OwnedFd, sockets: Vec<(String, OwnedFd)>) -> Result<(), String> {
         let package = read_file(package).map_err(|error| error.to_string())?;
-        let Plan::Proxy(plan) = unpack(&package)? else {
+        let (_, Plan::Proxy(plan)) = unpack(&package)? else {
             return Err("this is not a proxy's configuration".to_owned());
         };
         if let Some(proxy) = &mut self.proxy {
