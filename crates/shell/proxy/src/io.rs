@@ -1,12 +1,15 @@
 //! Sockets, input buffers and deadlines: what connection tasks wait on.
 
+use std::fs::File;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use evergate_core::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use evergate_linux::files::send_file;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 
@@ -58,6 +61,34 @@ impl Stream {
             (Self::Unix(socket), [one]) => Pin::new(socket).poll_write(cx, one),
             (Self::Tcp(socket), many) => Pin::new(socket).poll_write_vectored(cx, many),
             (Self::Unix(socket), many) => Pin::new(socket).poll_write_vectored(cx, many),
+        }
+    }
+
+    /// Sends up to `count` bytes of a file without copying them; 0 is the file's end.
+    pub(crate) fn poll_send_file(
+        &self,
+        cx: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(match self {
+                Self::Tcp(socket) => socket.poll_write_ready(cx),
+                Self::Unix(socket) => socket.poll_write_ready(cx),
+            })?;
+            let sent = match self {
+                Self::Tcp(socket) => {
+                    socket.try_io(Interest::WRITABLE, || send_file(socket.as_fd(), file.as_fd(), offset, count))
+                }
+                Self::Unix(socket) => {
+                    socket.try_io(Interest::WRITABLE, || send_file(socket.as_fd(), file.as_fd(), offset, count))
+                }
+            };
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
         }
     }
 

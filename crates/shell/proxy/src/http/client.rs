@@ -1,5 +1,6 @@
 //! The client's side of a connection: its socket, what was read ahead, its deadline.
 
+use std::fs::File;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::rc::Rc;
@@ -10,6 +11,9 @@ use evergate_core::time::Duration;
 use super::exchange::Connection;
 use crate::io::{Fault, Input, Stream, Watchdog};
 use crate::worker::Worker;
+
+/// Bytes of a file sent in one call: one fast client must not hold up the others.
+const FILE_BYTES: usize = 512 * 1024;
 
 /// A client's connection as its task holds it.
 pub(crate) struct Client {
@@ -86,6 +90,39 @@ impl Client {
     pub(crate) async fn send(&mut self, parts: &mut [IoSlice<'_>], time: Duration) -> Result<(), Fault> {
         let Self { stream, watchdog, worker, .. } = self;
         send(stream, parts, time, watchdog, worker).await
+    }
+
+    /// Sends a part of a file; `time` is allowed between two writes. How much was sent, which is
+    /// less than `length` if the file ends before; `bytes_sent` counts it as it goes.
+    pub(crate) async fn send_file(
+        &mut self,
+        file: &File,
+        offset: u64,
+        length: u64,
+        time: Duration,
+        bytes_sent: &mut u64,
+    ) -> Result<u64, Fault> {
+        let mut sent = 0;
+        while sent < length {
+            let count = usize::try_from(length - sent).unwrap_or(usize::MAX).min(FILE_BYTES);
+            let mut waiting = false;
+            let taken = poll_fn(|cx| {
+                if let Poll::Ready(taken) = self.stream.poll_send_file(cx, file, offset + sent, count) {
+                    return Poll::Ready(taken.map_err(Fault::from));
+                }
+                if !std::mem::replace(&mut waiting, true) {
+                    self.watchdog.set(self.worker.clock.refresh() + time);
+                }
+                self.watchdog.poll(&self.worker.clock, cx).map(|()| Err(Fault::TimedOut))
+            })
+            .await?;
+            if taken == 0 {
+                break;
+            }
+            sent += taken as u64;
+            *bytes_sent += taken as u64;
+        }
+        Ok(sent)
     }
 
     /// The buffer of the input, at least `room` bytes of it free.

@@ -41,13 +41,17 @@ pub(crate) struct Matched<'a> {
     pub(crate) variables: &'a mut Vec<Option<Vec<u8>>>,
 }
 
+/// What a client sends is matched, so that a match must end within milliseconds, whatever the
+/// expression: PCRE2's own limit of ten million steps allows tenths of a second.
+const MATCH_LIMIT: &str = "(*LIMIT_MATCH=500000)";
+
 impl Expression {
     /// Compiles a pattern that `config` has checked.
     pub(crate) fn new(pattern: &Pattern) -> Result<Self, StartError> {
         let regex = pcre2::bytes::RegexBuilder::new()
             .caseless(pattern.ignore_case)
             .jit_if_available(true)
-            .build(&pattern.source)
+            .build(&format!("{MATCH_LIMIT}{}", pattern.source))
             .map_err(|error| StartError::Pattern {
                 pattern: pattern.source.clone(),
                 reason: error.to_string(),
@@ -59,6 +63,10 @@ impl Expression {
     ///
     /// An expression that exceeds PCRE2's limits does not match.
     pub(crate) fn matches(&self, subject: &[u8], matched: &mut Matched<'_>) -> bool {
+        // Most attempts fail; places for the groups are allocated only when they are needed.
+        if !self.regex.is_match(subject).unwrap_or(false) {
+            return false;
+        }
         let mut places = self.regex.capture_locations();
         let Ok(Some(_)) = self.regex.captures_read(&mut places, subject) else {
             return false;

@@ -233,6 +233,13 @@ async fn send_file(
         part(client, x, delivery, std::mem::take(before), &buffer[..count]).await?;
         offset += count as u64;
         length -= count as u64;
+        // What fits the buffer has gone with the head in one write; the rest need not be copied.
+        if length > 0 && delivery != Delivery::Chunked && x.location().sendfile {
+            let time = x.location().send_timeout;
+            let sent = client.send_file(file, offset, length, time, &mut x.bytes_sent).await?;
+            offset += sent;
+            length -= sent; // Anything left: the file was cut short, as the next read will find.
+        }
     }
     Ok(())
 }
