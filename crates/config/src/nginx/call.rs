@@ -9,7 +9,7 @@ use super::settings::Session;
 use super::template::{self, Side};
 use super::tree::Node;
 use super::value::{self, Finest};
-use crate::source::{Label, Span};
+use crate::source::{Diagnostic, Label, Severity, Span};
 
 /// What is wrong with one use of a directive.
 #[derive(Clone, Debug)]
@@ -78,6 +78,18 @@ impl Fault {
         Self::new("nginx::invalid_parameter", format!("invalid parameter \"{}\"", word.text)).at(&word.span)
     }
 
+    /// The same, with the parameters that there are.
+    pub(super) fn parameter_of(word: &Word, names: &[&str]) -> Box<Self> {
+        let fault = Self::parameter(word);
+        let (name, value) = word.text.split_once('=').unwrap_or((&word.text, ""));
+        match super::known::closest(name, names.iter().copied()) {
+            Some(close) if close == name && value.is_empty() => fault.help(format!("write {name}=VALUE")),
+            Some(close) if close == name => fault,
+            Some(close) => fault.help(format!("did you mean \"{close}\"?")),
+            None => fault.help(format!("parameters are {}", names.join(", "))),
+        }
+    }
+
     pub(super) fn at(mut self: Box<Self>, span: &Span) -> Box<Self> {
         self.at = Some(span.clone());
         self
@@ -133,6 +145,13 @@ impl<'s> Call<'s, '_> {
         self.session.warn(self.node, fault);
     }
 
+    /// Tells whoever checks the configuration that a directive is taken without effect.
+    pub(super) fn no_effect(&mut self, reason: &str) {
+        let message = format!("\"{}\" has no effect here: {reason}", self.node.name());
+        let hint = Diagnostic::new(Severity::Hint, "nginx::no_effect", message, self.node.span());
+        self.session.diagnostics.push(hint);
+    }
+
     /// `on` or `off`.
     pub(super) fn flag(&self, index: usize) -> Result<bool, Box<Fault>> {
         match self.arg(index).to_ascii_lowercase().as_str() {
@@ -163,15 +182,16 @@ impl<'s> Call<'s, '_> {
 
     /// A size in bytes with `k` or `m`.
     pub(super) fn size<T: TryFrom<u64>>(&self, index: usize) -> Result<T, Box<Fault>> {
-        value::size(self.arg(index))
-            .and_then(|n| T::try_from(n).ok())
-            .ok_or_else(|| self.invalid(index, "invalid value").help("a size is a number with k or m behind it"))
+        value::size(self.arg(index)).and_then(|n| T::try_from(n).ok()).ok_or_else(|| {
+            self.invalid(index, "invalid value").help("a size is a number with k or m behind it")
+        })
     }
 
     /// A size in bytes with `k`, `m` or `g`.
     pub(super) fn offset(&self, index: usize) -> Result<u64, Box<Fault>> {
-        value::offset(self.arg(index))
-            .ok_or_else(|| self.invalid(index, "invalid value").help("a size is a number with k, m or g behind it"))
+        value::offset(self.arg(index)).ok_or_else(|| {
+            self.invalid(index, "invalid value").help("a size is a number with k, m or g behind it")
+        })
     }
 
     /// A time to the millisecond.
@@ -205,12 +225,14 @@ impl<'s> Call<'s, '_> {
     /// One of a list of words.
     pub(super) fn one_of<T: Copy>(&self, index: usize, words: &[(&str, T)]) -> Result<T, Box<Fault>> {
         let word = self.arg(index);
-        words.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, value)| *value).ok_or_else(|| {
-            let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-            Fault::new("nginx::invalid_value", format!("invalid value \"{word}\""))
-                .at(self.span(index))
-                .help(format!("it must be one of: {}", names.join(", ")))
-        })
+        words.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, value)| *value).ok_or_else(
+            || {
+                let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+                Fault::new("nginx::invalid_value", format!("invalid value \"{word}\""))
+                    .at(self.span(index))
+                    .help(format!("it must be one of: {}", names.join(", ")))
+            },
+        )
     }
 
     /// A string with variables of the http side.

@@ -39,6 +39,24 @@ pub enum Context {
     StreamUpstream,
 }
 
+impl Context {
+    /// The block outside all others that it belongs to.
+    pub(super) fn side(self) -> Option<Self> {
+        match self {
+            Self::Main | Self::Events => None,
+            Self::Stream | Self::StreamServer | Self::StreamUpstream => Some(Self::Stream),
+            Self::Http
+            | Self::Server
+            | Self::Location
+            | Self::ServerIf
+            | Self::LocationIf
+            | Self::LimitExcept
+            | Self::Upstream
+            | Self::Types => Some(Self::Http),
+        }
+    }
+}
+
 impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -105,8 +123,21 @@ pub(super) enum Apply {
     Set(fn(&mut Level, &mut Call<'_, '_>) -> Applied),
     /// Opens a block.
     Block(fn(&mut Level, &mut Call<'_, '_>, &Block) -> Applied),
-    /// Accepted, without effect here; the reason is for the manual.
-    Accept(&'static str),
+    /// Checked as nginx does, and without effect here; the reason is for the manual. The second
+    /// value tells whether somebody who checks the configuration wants to know.
+    Accept(Check, &'static str, Notice),
+}
+
+/// What is checked of the arguments of a directive without effect.
+pub(super) type Check = fn(&mut Call<'_, '_>) -> Applied;
+
+/// Whether to tell that a directive has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// Nobody misses it: what it sizes or switches does not exist here.
+    Silent,
+    /// A hint says so.
+    Hint,
 }
 
 /// One entry of a module's table.

@@ -8,15 +8,15 @@ use super::directive::Context;
 
 /// nginx's modules, and the names in each that no table here has.
 pub(super) const MODULES: &[(&str, &str)] = &[
-    ("ngx_core_module", "debug_points google_perftools_profiles ssl_engine ssl_object_cache_inheritable thread_pool"),
+    (
+        "ngx_core_module",
+        "debug_points google_perftools_profiles ssl_engine ssl_object_cache_inheritable thread_pool",
+    ),
     ("ngx_event_quic_module", "quic_bpf"),
     (
         "ngx_http_core_module",
-        "aio aio_write auth_delay client_body_in_file_only client_body_in_single_buffer directio directio_alignment \
-         disable_symlinks early_hints keepalive_disable keepalive_min_timeout limit_except limit_rate \
-         limit_rate_after log_subrequest max_headers msie_padding msie_refresh open_file_cache \
-         open_file_cache_errors open_file_cache_min_uses open_file_cache_valid output_buffers postpone_output \
-         read_ahead resolver resolver_timeout satisfy send_lowat sendfile_max_chunk subrequest_output_buffer_size",
+        "auth_delay client_body_in_file_only disable_symlinks early_hints limit_except limit_rate limit_rate_after \
+         log_subrequest max_headers resolver resolver_timeout satisfy subrequest_output_buffer_size",
     ),
     ("ngx_http_access_module", "allow deny"),
     ("ngx_http_addition_module", "add_after_body add_before_body addition_types"),
@@ -68,8 +68,14 @@ pub(super) const MODULES: &[(&str, &str)] = &[
         "image_filter image_filter_buffer image_filter_interlace image_filter_jpeg_quality image_filter_sharpen \
          image_filter_transparency image_filter_webp_quality",
     ),
-    ("ngx_http_limit_conn_module", "limit_conn limit_conn_dry_run limit_conn_log_level limit_conn_status limit_conn_zone"),
-    ("ngx_http_limit_req_module", "limit_req limit_req_dry_run limit_req_log_level limit_req_status limit_req_zone"),
+    (
+        "ngx_http_limit_conn_module",
+        "limit_conn limit_conn_dry_run limit_conn_log_level limit_conn_status limit_conn_zone",
+    ),
+    (
+        "ngx_http_limit_req_module",
+        "limit_req limit_req_dry_run limit_req_log_level limit_req_status limit_req_zone",
+    ),
     ("ngx_http_log_module", "open_log_file_cache"),
     ("ngx_http_map_module", "map map_hash_bucket_size map_hash_max_size"),
     (
@@ -112,7 +118,10 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("ngx_http_secure_link_module", "secure_link secure_link_md5 secure_link_secret"),
     ("ngx_http_slice_module", "slice"),
     ("ngx_http_split_clients_module", "split_clients"),
-    ("ngx_http_ssi_module", "ssi ssi_last_modified ssi_min_file_chunk ssi_silent_errors ssi_types ssi_value_length"),
+    (
+        "ngx_http_ssi_module",
+        "ssi ssi_last_modified ssi_min_file_chunk ssi_silent_errors ssi_types ssi_value_length",
+    ),
     (
         "ngx_http_ssl_module",
         "ssl ssl_buffer_size ssl_certificate ssl_certificate_cache ssl_certificate_compression ssl_certificate_key \
@@ -167,7 +176,10 @@ pub(super) const MODULES: &[(&str, &str)] = &[
          imap_client_buffer max_errors pop3_auth pop3_capabilities protocol proxy_buffer proxy_pass_error_message \
          proxy_smtp_auth smtp_auth smtp_capabilities smtp_client_buffer smtp_greeting_delay starttls timeout xclient",
     ),
-    ("ngx_stream_core_module", "resolver resolver_timeout server_name server_names_hash_bucket_size server_names_hash_max_size"),
+    (
+        "ngx_stream_core_module",
+        "resolver resolver_timeout server_name server_names_hash_bucket_size server_names_hash_max_size",
+    ),
     ("ngx_stream_access_module", "allow deny"),
     ("ngx_stream_geo_module", "geo"),
     ("ngx_stream_geoip_module", "geoip_city geoip_country geoip_org"),
@@ -207,7 +219,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
          keyval keyval_zone least_time match mgmt mqtt ntlm queue session_log session_log_format status status_format \
          status_zone sticky_cookie_insert zone_sync",
     ),
-    ("a module of its own", "brotli brotli_comp_level brotli_static brotli_types check check_http_expect_alive check_http_send fair js_include lua_package_path more_clear_headers more_set_headers nchan_publisher vhost_traffic_status_display vhost_traffic_status_zone zstd"),
+    (
+        "a module of its own",
+        "brotli brotli_comp_level brotli_static brotli_types check check_http_expect_alive check_http_send fair js_include lua_package_path more_clear_headers more_set_headers nchan_publisher vhost_traffic_status_display vhost_traffic_status_zone zstd",
+    ),
 ];
 
 /// The modules that have a directive of that name, which no table here has.
@@ -227,8 +242,9 @@ fn modules_of(name: &str) -> &'static [&'static str] {
 
 /// A parameter that nginx knows, and this does not yet.
 pub(super) fn refused_parameter(word: &str, directive: &str) -> Box<Fault> {
-    let message =
-        format!("parameter \"{word}\" of the \"{directive}\" directive is known to nginx but not supported yet");
+    let message = format!(
+        "parameter \"{word}\" of the \"{directive}\" directive is known to nginx but not supported yet"
+    );
     Fault::new("nginx::unsupported", message)
 }
 
@@ -249,18 +265,22 @@ pub(super) fn refused(name: &str, context: Context) -> Option<Box<Fault>> {
 }
 
 /// The fault for a name that nginx does not know either.
-pub(super) fn unknown(name: &str, context: Context) -> Box<Fault> {
+pub(super) fn unknown(name: &str, context: Context, suggest: bool) -> Box<Fault> {
     let fault = Fault::new("nginx::unknown_directive", format!("unknown directive \"{name}\""));
     let elsewhere = ELSEWHERE.iter().find(|(_, names)| names.split_whitespace().any(|other| other == name));
     if let Some((place, _)) = elsewhere {
         return fault.help(format!("it belongs to {place}, and stock nginx does not know it either"));
+    }
+    if !suggest {
+        return fault;
     }
     let here = super::modules::MODULES
         .iter()
         .flat_map(|module| module.directives)
         .filter(|directive| directive.contexts.contains(&context))
         .map(|directive| directive.name);
-    let others = super::modules::MODULES.iter().flat_map(|module| module.directives).map(|directive| directive.name);
+    let others =
+        super::modules::MODULES.iter().flat_map(|module| module.directives).map(|directive| directive.name);
     let unbuilt = MODULES.iter().flat_map(|(_, names)| names.split_whitespace());
     match closest(name, here).or_else(|| closest(name, others.chain(unbuilt))) {
         Some(close) => fault.help(format!("did you mean \"{close}\"?")),
@@ -273,7 +293,9 @@ pub(super) fn unknown(name: &str, context: Context) -> Box<Fault> {
 
 /// The name most like `name`, if one is near enough to be meant.
 pub(super) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    const LONGEST: usize = 64;
     names
+        .filter(|other| name.len() <= LONGEST && other.len().abs_diff(name.len()) <= LONGEST / 5)
         .map(|other| (strsim::damerau_levenshtein(name, other), other))
         .filter(|(distance, other)| *distance <= name.len().max(other.len()).div_ceil(5))
         .min_by_key(|(distance, _)| *distance)
@@ -299,7 +321,7 @@ mod tests {
 
     #[test]
     fn remedies() {
-        let help = |name: &str| unknown(name, Context::Http).help.unwrap_or_default();
+        let help = |name: &str| unknown(name, Context::Http, true).help.unwrap_or_default();
         assert_eq!(help("gzip_com_level"), "did you mean \"gzip_comp_level\"?");
         assert_eq!(help("sendfle"), "did you mean \"sendfile\"?");
         assert_eq!(help("completely_different"), "");

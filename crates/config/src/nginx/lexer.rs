@@ -95,7 +95,8 @@ impl<'t> Lexer<'t> {
                 b'}' => {
                     // The words before it are dropped, and the brace is read again as the end of
                     // the block, so that the rest of the file keeps its nesting.
-                    let span = self.words.first().map_or(self.pos, |word| word.span.range.start)..self.pos + 1;
+                    let span =
+                        self.words.first().map_or(self.pos, |word| word.span.range.start)..self.pos + 1;
                     self.words.clear();
                     let help = Some("the line before it lacks its \";\"");
                     return Err(self.bad("unexpected \"}\"", span, self.line, help));

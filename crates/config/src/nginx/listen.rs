@@ -220,7 +220,10 @@ pub(super) fn read(call: &mut Call<'_, '_>, side: Side) -> Result<Vec<Listen>, B
 fn udp_conflicts(call: &Call<'_, '_>) -> Result<(), Box<Fault>> {
     for (index, word) in call.args().iter().enumerate() {
         let parameter = word.text.split('=').next().unwrap_or_default();
-        if matches!(parameter, "backlog" | "so_keepalive" | "fastopen" | "deferred" | "proxy_protocol" | "ssl") {
+        if matches!(
+            parameter,
+            "backlog" | "so_keepalive" | "fastopen" | "deferred" | "proxy_protocol" | "ssl"
+        ) {
             let message = format!("\"{parameter}\" parameter is incompatible with \"udp\"");
             return Err(Fault::named("nginx::listen", message).at(call.span(index + 1)));
         }
@@ -228,13 +231,32 @@ fn udp_conflicts(call: &Call<'_, '_>) -> Result<(), Box<Fault>> {
     Ok(())
 }
 
-fn parameter(call: &mut Call<'_, '_>, index: usize, side: Side, listen: &mut Listen) -> Result<(), Box<Fault>> {
+/// What may follow the address.
+const PARAMETERS: &[&str] = &[
+    "default_server",
+    "proxy_protocol",
+    "udp",
+    "bind",
+    "backlog",
+    "rcvbuf",
+    "sndbuf",
+    "fastopen",
+    "deferred",
+    "ipv6only",
+    "reuseport",
+    "so_keepalive",
+];
+
+fn parameter(
+    call: &mut Call<'_, '_>,
+    index: usize,
+    side: Side,
+    listen: &mut Listen,
+) -> Result<(), Box<Fault>> {
     let word = call.arg(index);
     let span = call.span(index).clone();
     let (name, given) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-    let invalid = |what: &str| {
-        Fault::new("nginx::listen", format!("invalid {what} \"{word}\"")).at(&span)
-    };
+    let invalid = |what: &str| Fault::new("nginx::listen", format!("invalid {what} \"{word}\"")).at(&span);
     let count = |text: Option<&str>| text.and_then(value::number).and_then(|n| u32::try_from(n).ok());
     let bytes = |text: Option<&str>| text.and_then(value::size).and_then(|n| u32::try_from(n).ok());
     match (name, given) {
@@ -289,7 +311,7 @@ fn parameter(call: &mut Call<'_, '_>, index: usize, side: Side, listen: &mut Lis
                 Fault::new("nginx::listen", format!("invalid so_keepalive value: \"{value}\"")).at(&span)
             })?);
         }
-        _ => return Err(Fault::parameter(&call.args()[index - 1])),
+        _ => return Err(Fault::parameter_of(&call.args()[index - 1], PARAMETERS)),
     }
     listen.set = true;
     listen.bind = true;

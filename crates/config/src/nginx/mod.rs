@@ -8,10 +8,12 @@ mod call;
 mod directive;
 mod known;
 mod lexer;
+mod lint;
 mod listen;
 mod modules;
 mod pattern;
 mod plan;
+mod reference;
 mod settings;
 mod template;
 mod tree;
@@ -19,10 +21,11 @@ mod value;
 mod walk;
 
 pub use directive::{Arity, Context};
+pub use reference::{Entry, coverage_markdown, reference, reference_markdown};
 
 use evergate_core::model::proxy::ProxyPlan;
 
-use crate::source::{Diagnostic, Host, Severity, Sources};
+use crate::source::{Diagnostic, Host, Severity, Sources, encode};
 
 /// How the program was called, as far as the configuration depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,18 @@ impl Outcome {
             }
         }
         lines
+    }
+
+    /// What `nginx -T` prints on standard output: every file that was read, once.
+    #[must_use]
+    pub fn dump(&self) -> Vec<u8> {
+        let mut dump = Vec::new();
+        for file in self.sources.files().iter().filter(|file| file.path != tree::COMMAND_LINE) {
+            dump.extend_from_slice(format!("# configuration file {}:\n", file.path).as_bytes());
+            dump.extend(encode(&file.text));
+            dump.push(b'\n');
+        }
+        dump
     }
 }
 

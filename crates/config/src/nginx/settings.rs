@@ -14,12 +14,12 @@ use evergate_core::model::template::Template;
 use evergate_core::model::upstream::{Keepalive, Server};
 use evergate_core::model::variable::Variable;
 
+use super::Options;
 use super::call::{Fault, Placed};
 use super::directive::Context;
 use super::listen::Listen;
 use super::template::{self, Side};
 use super::tree::{self, Node};
-use super::Options;
 use crate::source::{Diagnostic, Host, Severity, Sources, Span};
 
 /// One setting of a level.
@@ -113,8 +113,6 @@ settings! {
         ignore_invalid_headers: bool,
         underscores_in_headers: bool,
         merge_slashes: bool,
-        connection_pool_size: u32,
-        request_pool_size: u32,
     }
 }
 
@@ -136,14 +134,10 @@ settings! {
         client_body_buffer_size: u32,
         client_body_timeout: Duration,
         client_body_temp_path: String,
-        client_body_in_file_only: u8,
-        client_body_in_single_buffer: bool,
         send_timeout: Duration,
-        send_lowat: u64,
         keepalive_timeout: (Duration, Option<Duration>),
         keepalive_requests: u32,
         keepalive_time: Duration,
-        keepalive_min_timeout: Duration,
         lingering_close: LingeringClose,
         lingering_time: Duration,
         lingering_timeout: Duration,
@@ -159,7 +153,6 @@ settings! {
         server_name_in_redirect: bool,
         port_in_redirect: bool,
         chunked_transfer_encoding: bool,
-        log_subrequest: bool,
         proxy_http_version: ProxyHttpVersion,
         proxy_method: Template,
         proxy_set_headers: Vec<(Box<str>, Template)>,
@@ -176,7 +169,6 @@ settings! {
         proxy_busy_buffers_size: u32,
         proxy_max_temp_file_size: u64,
         proxy_temp_file_write_size: u64,
-        proxy_temp_path: String,
         proxy_next_upstream: NextUpstream,
         proxy_next_upstream_timeout: Duration,
         proxy_next_upstream_tries: u32,
@@ -195,8 +187,6 @@ settings! {
         access_logs: Vec<AccessLog>,
         error_logs: Vec<ErrorLog>,
         tcp_nodelay: bool,
-        preread_timeout: Duration,
-        preread_buffer_size: u32,
         proxy_protocol_timeout: Duration,
         proxy_connect_timeout: Duration,
         proxy_timeout: Duration,
@@ -215,7 +205,7 @@ settings! {
 pub(super) struct Folder {
     /// The path.
     pub(super) path: Template,
-    /// As written.
+    /// The path as written.
     pub(super) written: String,
     /// Given by `alias`.
     pub(super) alias: bool,
@@ -244,10 +234,12 @@ pub(super) enum Redirect {
 pub(super) struct ProxyPass {
     /// Index into [`HttpMain::wanted`].
     pub(super) target: usize,
-    /// `$proxy_host`.
+    /// The address as written, with its scheme.
+    pub(super) written: String,
+    /// `$proxy_host`: without the port if it is the scheme's own.
     pub(super) host: String,
-    /// `$proxy_port`.
-    pub(super) port: u16,
+    /// `$proxy_port`; empty for a unix socket.
+    pub(super) port: String,
     /// The URI part, if there is one.
     pub(super) uri: Option<String>,
 }
@@ -524,8 +516,12 @@ pub(super) struct Session<'h> {
 impl Session<'_> {
     /// Reports a fault in `node`.
     pub(super) fn report(&mut self, node: &Node, fault: Box<Fault>) {
-        let message =
-            if fault.named { format!("\"{}\" directive {}", node.name(), fault.message) } else { fault.message };
+        let fault = *fault;
+        let message = if fault.named {
+            format!("\"{}\" directive {}", node.name(), fault.message)
+        } else {
+            fault.message
+        };
         let line = match fault.placed {
             Placed::BlockEnd => node.block.as_ref().map_or(node.line, |block| block.end_line),
             Placed::Here | Placed::Nowhere => node.line,
@@ -549,11 +545,6 @@ impl Session<'_> {
         if let Some(last) = self.diagnostics.last_mut() {
             last.severity = Severity::Warning;
         }
-    }
-
-    /// Reports something that nginx says nothing about.
-    pub(super) fn hint(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
     }
 
     /// The variable of that name, which is in lower case.

@@ -40,9 +40,9 @@ pub(super) fn compile(
         let (name, after) = rest.split_at(len);
         rest = after;
         if braced {
-            rest = rest.strip_prefix('}').ok_or_else(|| {
-                format!("the closing bracket in \"{name}\" variable is missing")
-            })?;
+            rest = rest
+                .strip_prefix('}')
+                .ok_or_else(|| format!("the closing bracket in \"{name}\" variable is missing"))?;
         }
         if name.is_empty() {
             return Err("invalid variable name".into());
@@ -112,6 +112,9 @@ fn on_side(variable: &Variable, side: Side) -> bool {
     }
 }
 
+/// Makes a variable from the rest of its name.
+type Family = fn(Box<str>) -> Variable;
+
 /// The built-in variable of that name, which is in lower case.
 pub(super) fn built_in(name: &str, side: Side) -> Option<Variable> {
     let fixed = Variable::FIXED.iter().find(|(fixed, _)| *fixed == name).map(|(_, variable)| variable);
@@ -121,7 +124,7 @@ pub(super) fn built_in(name: &str, side: Side) -> Option<Variable> {
     if side == Side::Stream {
         return None;
     }
-    let families: [(&str, fn(Box<str>) -> Variable); 8] = [
+    let families: [(&str, Family); 8] = [
         ("http_", Variable::RequestHeader),
         ("sent_http_", Variable::SentHeader),
         ("sent_trailer_", Variable::SentTrailer),
@@ -131,9 +134,9 @@ pub(super) fn built_in(name: &str, side: Side) -> Option<Variable> {
         ("arg_", Variable::Argument),
         ("cookie_", Variable::Cookie),
     ];
-    families
-        .iter()
-        .find_map(|(prefix, make)| Some(make(name.strip_prefix(prefix).filter(|rest| !rest.is_empty())?.into())))
+    families.iter().find_map(|(prefix, make)| {
+        Some(make(name.strip_prefix(prefix).filter(|rest| !rest.is_empty())?.into()))
+    })
 }
 
 /// The names of all built-in variables of a side.

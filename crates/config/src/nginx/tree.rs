@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::lexer::{Lexer, Stop, Word};
 use super::Options;
-use crate::source::{Diagnostic, FileId, Host, Severity, Sources, Span, decode};
+use super::lexer::{Lexer, Stop, Word};
+use crate::source::{Diagnostic, FileId, Host, Label, Severity, Sources, Span, decode};
 
 /// One directive as written.
 #[derive(Clone, Debug)]
@@ -55,6 +55,9 @@ impl Node {
     }
 }
 
+/// The name of the value of `-g` in messages.
+pub(super) const COMMAND_LINE: &str = "command line";
+
 /// Blocks and includes deeper than this are refused, long before the stack ends.
 const DEEPEST: usize = 100;
 
@@ -72,6 +75,10 @@ pub(super) struct Reader<'a> {
     conf_prefix: String,
     depth: usize,
     reads: usize,
+    /// The blocks that are open, outermost first.
+    open: Vec<Span>,
+    /// The file whose end within blocks has been reported.
+    told: Option<FileId>,
 }
 
 /// Where a list of items ends.
@@ -85,12 +92,22 @@ enum Within {
 impl<'a> Reader<'a> {
     pub(super) fn new(options: &'a Options, host: &'a dyn Host, sources: &'a mut Sources) -> Self {
         let conf_prefix = options.conf_prefix();
-        Self { options, host, sources, seen: HashMap::new(), conf_prefix, depth: 0, reads: 0 }
+        Self {
+            options,
+            host,
+            sources,
+            seen: HashMap::new(),
+            conf_prefix,
+            depth: 0,
+            reads: 0,
+            open: Vec::new(),
+            told: None,
+        }
     }
 
     /// Reads the value of `-g`.
     pub(super) fn globals(&mut self, text: &str) -> Vec<Item> {
-        let id = self.sources.add("command line", text);
+        let id = self.sources.add(COMMAND_LINE, text);
         let text: Arc<str> = text.into();
         let mut lexer = Lexer::new(&text, id, true);
         self.items(&mut lexer, id, Within::CommandLine, None).0
@@ -138,18 +155,30 @@ impl<'a> Reader<'a> {
         opened: Option<&Node>,
     ) -> (Vec<Item>, usize) {
         self.depth += 1;
-        let read = self.items_within(lexer, file, within, opened);
+        self.open.extend(opened.map(Node::span));
+        let read = self.items_within(lexer, file, within);
+        if opened.is_some() {
+            self.open.pop();
+        }
         self.depth -= 1;
         read
     }
 
-    fn items_within(
-        &mut self,
-        lexer: &mut Lexer<'_>,
-        file: FileId,
-        within: Within,
-        opened: Option<&Node>,
-    ) -> (Vec<Item>, usize) {
+    /// The file ends within blocks: one fault for all of them, in the innermost.
+    fn cut_short(&mut self, file: FileId, line: usize) -> Option<Diagnostic> {
+        let mut spans = self.open.iter().rev().filter(|span| span.file == file).cloned();
+        if self.told.replace(file) == Some(file) {
+            return None;
+        }
+        let message = "unexpected end of file, expecting \"}\"";
+        let mut fault = self
+            .fault("nginx::unexpected_end", message, spans.next()?, line)
+            .help("the block that opens here, or one in it, is never closed");
+        fault.labels.extend(spans.map(|span| Label { span, text: "still open as well".into() }));
+        Some(fault)
+    }
+
+    fn items_within(&mut self, lexer: &mut Lexer<'_>, file: FileId, within: Within) -> (Vec<Item>, usize) {
         let mut items = Vec::new();
         loop {
             let sentence = match lexer.next() {
@@ -190,18 +219,13 @@ impl<'a> Reader<'a> {
                 }
                 Stop::Close if within == Within::Block => break (items, line),
                 Stop::Close => {
-                    let fault = self
-                        .fault("nginx::unexpected_brace", "unexpected \"}\"", at, line)
-                        .help("there is no block left to close: a \"{\" is missing above, or this one is too many");
+                    let fault = self.fault("nginx::unexpected_brace", "unexpected \"}\"", at, line).help(
+                        "there is no block left to close: a \"{\" is missing above, or this one is too many",
+                    );
                     items.push(Item::Fault(Box::new(fault)));
                 }
                 Stop::End if within == Within::Block => {
-                    let message = "unexpected end of file, expecting \"}\"";
-                    let span = opened.map_or(at, Node::span);
-                    let fault = self
-                        .fault("nginx::unexpected_end", message, span, line)
-                        .help("the block that opens here is never closed");
-                    items.push(Item::Fault(Box::new(fault)));
+                    items.extend(self.cut_short(file, line).map(|fault| Item::Fault(Box::new(fault))));
                     break (items, line);
                 }
                 Stop::End => break (items, line),
@@ -212,8 +236,7 @@ impl<'a> Reader<'a> {
     /// Reads what an `include` names into `items`.
     fn include(&mut self, node: &Node, items: &mut Vec<Item>) {
         let path = super::full_path(&self.conf_prefix, &node.words[1].text);
-        let paths =
-            if path.contains(['*', '?', '[']) { self.host.glob(&path) } else { vec![path] };
+        let paths = if path.contains(['*', '?', '[']) { self.host.glob(&path) } else { vec![path] };
         for path in paths {
             self.reads += 1;
             let span = node.words[1].span.clone();
@@ -248,7 +271,7 @@ impl<'a> Reader<'a> {
 /// `FILE:LINE`, as messages end.
 pub(super) fn place(sources: &Sources, file: FileId, line: usize) -> String {
     let path = &sources.get(file).path;
-    if path == "command line" { path.clone() } else { format!("{path}:{line}") }
+    if path == COMMAND_LINE { path.clone() } else { format!("{path}:{line}") }
 }
 
 /// `open() "PATH" failed (2: No such file or directory)`.

@@ -4,11 +4,11 @@
 use evergate_core::model::proxy::{MainSettings, ProxyPlan};
 
 use super::call::{Call, Fault, Placed};
-use super::directive::{Apply, Arity, Context, Directive, find};
+use super::directive::{Apply, Arity, Context, Directive, Notice, find};
 use super::settings::{HttpMain, Level, Main, Session, StreamMain};
 use super::tree::{Item, Node};
 use super::{Options, known, modules, plan};
-use crate::source::{Diagnostic, Host, Severity, Sources};
+use crate::source::{Diagnostic, FileId, Host, Severity, Sources, Span};
 
 /// Applies `items`, then makes the plan.
 pub(super) fn run(
@@ -58,10 +58,19 @@ fn defaults(options: &Options) -> MainSettings {
     }
 }
 
+/// Faults that are looked for; whoever has more has given something else than a configuration.
+const MOST_FAULTS: usize = 1000;
+
+/// Unknown names that get a suggestion: each costs a comparison with every known name.
+const MOST_SUGGESTIONS: usize = 50;
+
 impl Session<'_> {
     /// Applies the items of one block to its level.
     pub(super) fn walk(&mut self, items: &[Item], level: &mut Level) {
         for item in items {
+            if self.diagnostics.len() >= MOST_FAULTS {
+                return;
+            }
             match item {
                 Item::Fault(fault) => self.diagnostics.push((**fault).clone()),
                 Item::Directive(node) => {
@@ -82,7 +91,14 @@ impl Session<'_> {
         match (directive.apply, &node.block) {
             (Apply::Set(set), _) => set(level, &mut call),
             (Apply::Block(open), Some(block)) => open(level, &mut call, block),
-            (Apply::Block(_) | Apply::Accept(_), _) => Ok(()),
+            (Apply::Accept(check, reason, notice), _) => {
+                check(&mut call)?;
+                if notice == Notice::Hint {
+                    call.no_effect(reason);
+                }
+                Ok(())
+            }
+            (Apply::Block(_), None) => Ok(()),
         }
     }
 
@@ -96,11 +112,17 @@ impl Session<'_> {
             return Err(if let Some(refused) = known::refused(name, context) {
                 refused.at(at)
             } else if entries.is_empty() {
-                known::unknown(name, context).at(at)
+                let suggest = self.diagnostics.len() < MOST_SUGGESTIONS;
+                known::unknown(name, context, suggest).at(at)
             } else {
                 let message = format!("\"{name}\" directive is not allowed here");
-                let places: Vec<String> =
-                    entries.iter().flat_map(|entry| entry.contexts).map(|context| format!("\"{context}\"")).collect();
+                let near = |other: &Context| other.side() == context.side() || other.side().is_none();
+                let all = || entries.iter().flat_map(|entry| entry.contexts);
+                let any_near = all().any(near);
+                let places: Vec<String> = all()
+                    .filter(|other| !any_near || near(other))
+                    .map(|context| format!("\"{context}\""))
+                    .collect();
                 Fault::new("nginx::misplaced", message)
                     .at(at)
                     .help(format!("this is \"{context}\"; it belongs in {}", places.join(", ")))
@@ -121,7 +143,11 @@ impl Session<'_> {
         if !directive.arity.accepts(count) {
             self.faults_inside(node);
             let message = format!("invalid number of arguments in \"{name}\" directive");
-            return Err(Fault::new("nginx::arguments", message).help(arguments_help(node, directive.arity)));
+            let fault = Fault::new("nginx::arguments", message).help(arguments_help(node, directive.arity));
+            return Err(match excess(node, directive.arity) {
+                Some(span) => fault.at(&span),
+                None => fault,
+            });
         }
         Ok(directive)
     }
@@ -138,18 +164,27 @@ impl Session<'_> {
     }
 
     fn missing_events(&mut self) {
-        let Some(span) = self.sources.files().last().map(|_| crate::source::Span {
-            file: crate::source::FileId(0),
-            range: 0..0,
-        }) else {
-            return;
-        };
+        let path = self.options.conf_file();
+        let Some(index) = self.sources.files().iter().position(|file| file.path == path) else { return };
+        let span = Span { file: FileId(u32::try_from(index).unwrap_or(0)), range: 0..0 };
         let message = "no \"events\" section in configuration";
         let fault = Diagnostic::new(Severity::Error, "nginx::no_events", message, span)
             .stock(format!("[emerg] {message}"))
             .help("add \"events { worker_connections 1024; }\" outside all blocks");
         self.diagnostics.push(fault);
     }
+}
+
+/// The arguments that are too many.
+fn excess(node: &Node, arity: Arity) -> Option<Span> {
+    let most = match arity {
+        Arity::Exactly(most) | Arity::Between(_, most) => most,
+        Arity::Flag => 1,
+        Arity::AtLeast(_) => return None,
+    };
+    let first = &node.words.get(most + 1)?.span;
+    let last = &node.words.last()?.span;
+    Some(Span { file: first.file, range: first.range.start..last.range.end })
 }
 
 /// A remedy for a wrong number of arguments.
@@ -159,21 +194,12 @@ fn arguments_help(node: &Node, arity: Arity) -> String {
         return "quote a pattern that has a space in it, or remove the space".into();
     }
     // A value that holds a directive's name is usually the next line, after a missing ";".
-    let swallowed = node.words.iter().skip(1).find(|word| word.text.len() > 3 && !find(&word.text).is_empty());
+    let swallowed =
+        node.words.iter().skip(1).find(|word| word.text.len() > 3 && !find(&word.text).is_empty());
     match swallowed {
         Some(word) => format!("a \";\" is probably missing before \"{}\"", word.text),
         None => format!("it takes {arity}, and {count} were given"),
     }
-}
-
-/// Marks a directive that may stand only once, outside levels.
-pub(super) fn once(seen: &mut Vec<String>, call: &Call<'_, '_>) -> Result<(), Box<Fault>> {
-    let name = call.node.name();
-    if seen.iter().any(|before| before == name) {
-        return Err(Fault::duplicate());
-    }
-    seen.push(name.into());
-    Ok(())
 }
 
 /// Places the fault of a whole block at its end, as nginx does.

@@ -4,10 +4,9 @@ use evergate_core::model::proxy::{ErrorLog, LogLevel, LogTarget};
 
 use crate::nginx::Options;
 use crate::nginx::call::{Applied, Call, Fault};
-use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
+use crate::nginx::directive::{Apply, Arity, Context, Directive, Module, Notice};
 use crate::nginx::settings::Level;
 use crate::nginx::tree::Block;
-use crate::nginx::walk::once;
 use crate::nginx::{full_path, value};
 
 use super::log;
@@ -38,9 +37,11 @@ pub(in crate::nginx) const MODULE: Module = Module {
             default: "worker_processes 1;",
             summary: "Threads that serve traffic; auto is one for each available core.",
             apply: Apply::Set(|_, call| {
-                once(&mut call.session.main.once.clone(), call)?;
-                let threads = if call.arg(1) == "auto" { None } else { Some(worker_count(call)?) };
-                mark(call);
+                let threads =
+                    only(
+                        call,
+                        |call| if call.arg(1) == "auto" { Ok(None) } else { worker_count(call).map(Some) },
+                    )?;
                 call.session.main.plan.worker_threads = threads;
                 Ok(())
             }),
@@ -63,7 +64,11 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "",
             summary: "Limit of core files of the worker.",
-            apply: Apply::Accept("the limit of the process that starts it stays"),
+            apply: Apply::Accept(
+                |call| only(call, |call| call.offset(1)).map(drop),
+                "the limit of the process that starts it stays",
+                Notice::Hint,
+            ),
         },
         Directive {
             name: "worker_shutdown_timeout",
@@ -86,9 +91,11 @@ pub(in crate::nginx) const MODULE: Module = Module {
             apply: Apply::Set(|_, call| {
                 let nice = only(call, |call| {
                     let text = call.arg(1);
-                    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+                    let (negative, digits) =
+                        text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
                     let value = value::number(digits).and_then(|n| i8::try_from(n).ok());
-                    let value = value.ok_or_else(|| Fault::named("nginx::invalid_value", "invalid number"))?;
+                    let value =
+                        value.ok_or_else(|| Fault::named("nginx::invalid_value", "invalid number"))?;
                     Ok(if negative { -value } else { value })
                 })?;
                 call.session.main.plan.nice = nice;
@@ -203,7 +210,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "",
             summary: "Reads the files of that name or pattern in its place.",
-            apply: Apply::Accept("followed while reading"),
+            apply: Apply::Accept(|_| Ok(()), "it is followed while reading", Notice::Silent),
         },
         Directive {
             name: "events",
@@ -219,7 +226,11 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Flag,
             default: "pcre_jit off;",
             summary: "Whether regular expressions are compiled to machine code.",
-            apply: Apply::Accept("always on"),
+            apply: Apply::Accept(
+                |call| only(call, |call| call.flag(1)).map(drop),
+                "patterns are always compiled to machine code",
+                Notice::Silent,
+            ),
         },
         Directive {
             name: "lock_file",
@@ -227,7 +238,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "lock_file logs/nginx.lock;",
             summary: "Prefix of lock files.",
-            apply: Apply::Accept("no lock files are needed"),
+            apply: Apply::Accept(|call| only(call, |_| Ok(())), "no lock files are needed", Notice::Silent),
         },
         Directive {
             name: "timer_resolution",
@@ -235,7 +246,11 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "",
             summary: "How often the clock is read.",
-            apply: Apply::Set(|_, call| only(call, |call| call.millis(1)).map(drop)),
+            apply: Apply::Accept(
+                |call| only(call, |call| call.millis(1)).map(drop),
+                "the clock is read as often as needed",
+                Notice::Silent,
+            ),
         },
     ],
 };
@@ -272,8 +287,11 @@ pub(in crate::nginx) const EVENTS: Module = Module {
                 match word {
                     "epoll" => Ok(()),
                     "select" | "poll" | "kqueue" | "eventport" | "/dev/poll" => {
-                        let fault = Fault::new("nginx::events", format!("event method \"{word}\" is not built in, epoll is used"))
-                            .at(call.span(1));
+                        let fault = Fault::new(
+                            "nginx::events",
+                            format!("event method \"{word}\" is not built in, epoll is used"),
+                        )
+                        .at(call.span(1));
                         call.warn(fault);
                         Ok(())
                     }
@@ -301,7 +319,11 @@ pub(in crate::nginx) const EVENTS: Module = Module {
             arity: Arity::Flag,
             default: "accept_mutex off;",
             summary: "Whether workers take turns in accepting.",
-            apply: Apply::Set(|_, call| only(call, |call| call.flag(1)).map(drop)),
+            apply: Apply::Accept(
+                |call| only(call, |call| call.flag(1)).map(drop),
+                "the kernel wakes one thread for each connection",
+                Notice::Silent,
+            ),
         },
         Directive {
             name: "accept_mutex_delay",
@@ -309,7 +331,11 @@ pub(in crate::nginx) const EVENTS: Module = Module {
             arity: Arity::Exactly(1),
             default: "accept_mutex_delay 500ms;",
             summary: "How long a worker waits for its turn.",
-            apply: Apply::Set(|_, call| only(call, |call| call.millis(1)).map(drop)),
+            apply: Apply::Accept(
+                |call| only(call, |call| call.millis(1)).map(drop),
+                "threads do not take turns",
+                Notice::Silent,
+            ),
         },
         Directive {
             name: "worker_aio_requests",
@@ -317,7 +343,11 @@ pub(in crate::nginx) const EVENTS: Module = Module {
             arity: Arity::Exactly(1),
             default: "worker_aio_requests 32;",
             summary: "Asynchronous file operations of one worker.",
-            apply: Apply::Set(|_, call| only(call, |call| call.number::<u64>(1)).map(drop)),
+            apply: Apply::Accept(
+                |call| only(call, |call| call.number::<u64>(1)).map(drop),
+                "files are not read that way",
+                Notice::Hint,
+            ),
         },
         Directive {
             name: "debug_connection",
@@ -337,20 +367,16 @@ pub(in crate::nginx) const EVENTS: Module = Module {
     ],
 };
 
-fn mark(call: &mut Call<'_, '_>) {
-    let name = call.node.name().to_owned();
-    call.session.main.once.push(name);
-}
-
 /// Reads the value of a directive that may stand once.
 fn only<T>(
     call: &mut Call<'_, '_>,
     value: impl FnOnce(&Call<'_, '_>) -> Result<T, Box<Fault>>,
 ) -> Result<T, Box<Fault>> {
-    if call.session.main.once.iter().any(|name| name == call.node.name()) {
+    let name = call.node.name();
+    if call.session.main.once.iter().any(|before| before == name) {
         return Err(Fault::duplicate());
     }
-    mark(call);
+    call.session.main.once.push(name.into());
     value(call)
 }
 
@@ -393,7 +419,7 @@ fn cpu_affinity(_: &mut Level, call: &mut Call<'_, '_>) -> Applied {
             return Err(Fault::new("nginx::arguments", message));
         }
         if words.len() == 1 {
-            // One core for each thread, in turn; which ones there are is known at run time.
+            call.no_effect("the kernel places threads on cores");
             return Ok(());
         }
         &words[1..]
@@ -445,8 +471,7 @@ pub(in crate::nginx) fn error_log(call: &mut Call<'_, '_>) -> Result<ErrorLog, B
     let target = match text {
         "stderr" => LogTarget::Stderr,
         _ if text.starts_with("memory:") => {
-            return Err(Fault::new("nginx::log", "nginx was built without debug support")
-                .at(call.span(1)));
+            return Err(Fault::new("nginx::log", "nginx was built without debug support").at(call.span(1)));
         }
         _ if text.starts_with("syslog:") => LogTarget::Syslog(log::syslog(call, 1)?),
         _ => LogTarget::File(call.path(1)),
@@ -468,7 +493,15 @@ pub(in crate::nginx) fn error_log(call: &mut Call<'_, '_>) -> Result<ErrorLog, B
 
 fn log_level(word: &str) -> Option<LogLevel> {
     use LogLevel::{Alert, Crit, Debug, Emerg, Error, Info, Notice, Warn};
-    let debug = ["debug_core", "debug_alloc", "debug_mutex", "debug_event", "debug_http", "debug_mail", "debug_stream"];
+    let debug = [
+        "debug_core",
+        "debug_alloc",
+        "debug_mutex",
+        "debug_event",
+        "debug_http",
+        "debug_mail",
+        "debug_stream",
+    ];
     if debug.contains(&word) {
         return Some(Debug);
     }

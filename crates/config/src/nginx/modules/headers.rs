@@ -35,7 +35,7 @@ fn add_header(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
     let always = match call.arg(3) {
         "" => false,
         "always" => true,
-        _ => return Err(Fault::parameter(&call.args()[2])),
+        _ => return Err(Fault::parameter_of(&call.args()[2], &["always"])),
     };
     let name = call.arg(1).into();
     let value = call.template(2)?;
@@ -64,13 +64,16 @@ fn expires(call: &Call<'_, '_>) -> Result<Expires, Box<Fault>> {
     }
     let invalid = || Fault::named("nginx::invalid_value", "invalid value").at(call.span(index));
     let seconds = |text: &str| {
-        value::time(text, Finest::Seconds).and_then(|time| i64::try_from(time.as_secs()).ok()).ok_or_else(invalid)
+        value::time(text, Finest::Seconds)
+            .and_then(|time| i64::try_from(time.as_secs()).ok())
+            .ok_or_else(invalid)
     };
     if let Some(time) = word.strip_prefix('@') {
-        let time = u32::try_from(seconds(time)?).ok().filter(|seconds| *seconds <= 86_400).ok_or_else(|| {
-            let says = "daily time value must be less than 24 hours";
-            Fault::named("nginx::invalid_value", says).at(call.span(index))
-        })?;
+        let time =
+            u32::try_from(seconds(time)?).ok().filter(|seconds| *seconds <= 86_400).ok_or_else(|| {
+                let says = "daily time value must be less than 24 hours";
+                Fault::named("nginx::invalid_value", says).at(call.span(index))
+            })?;
         if modified {
             let says = "daily time cannot be used with \"modified\" parameter";
             return Err(Fault::named("nginx::invalid_value", says).at(call.span(index)));

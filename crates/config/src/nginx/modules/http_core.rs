@@ -7,7 +7,7 @@ use evergate_core::model::http::{
     ErrorPage, ErrorPageStatus, ErrorPageTarget, IfModifiedSince, LingeringClose, ServerTokens,
 };
 
-use super::{HTTP, SERVER};
+use super::HTTP;
 use crate::nginx::call::{Applied, Call, Fault};
 use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
 use crate::nginx::settings::{Folder, Kind, Level};
@@ -194,9 +194,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Between(1, 4),
             default: "client_body_temp_path client_body_temp;",
             summary: "Directory of request bodies that do not fit into memory.",
-            apply: Apply::Set(|level, call| {
-                level.location.client_body_temp_path.once(|| temp_path(call))
-            }),
+            apply: Apply::Set(|level, call| level.location.client_body_temp_path.once(|| temp_path(call))),
         },
         Directive {
             name: "send_timeout",
@@ -263,8 +261,11 @@ pub(in crate::nginx) const MODULE: Module = Module {
             summary: "Whether answers name the version.",
             apply: Apply::Set(|level, call| {
                 level.location.server_tokens.once(|| {
-                    let words =
-                        [("off", ServerTokens::Off), ("on", ServerTokens::On), ("build", ServerTokens::Build)];
+                    let words = [
+                        ("off", ServerTokens::Off),
+                        ("on", ServerTokens::On),
+                        ("build", ServerTokens::Build),
+                    ];
                     call.one_of(1, &words)
                 })
             }),
@@ -335,54 +336,6 @@ pub(in crate::nginx) const MODULE: Module = Module {
             apply: set!(chunked_transfer_encoding, flag),
         },
         Directive {
-            name: "types_hash_max_size",
-            contexts: HTTP,
-            arity: Arity::Exactly(1),
-            default: "types_hash_max_size 1024;",
-            summary: "Size of nginx's table of types.",
-            apply: Apply::Set(check_number),
-        },
-        Directive {
-            name: "types_hash_bucket_size",
-            contexts: HTTP,
-            arity: Arity::Exactly(1),
-            default: "types_hash_bucket_size 64;",
-            summary: "Size of nginx's table of types.",
-            apply: Apply::Set(check_number),
-        },
-        Directive {
-            name: "variables_hash_max_size",
-            contexts: &[Context::Http],
-            arity: Arity::Exactly(1),
-            default: "variables_hash_max_size 1024;",
-            summary: "Size of nginx's table of variables.",
-            apply: Apply::Set(check_number),
-        },
-        Directive {
-            name: "variables_hash_bucket_size",
-            contexts: &[Context::Http],
-            arity: Arity::Exactly(1),
-            default: "variables_hash_bucket_size 64;",
-            summary: "Size of nginx's table of variables.",
-            apply: Apply::Set(check_number),
-        },
-        Directive {
-            name: "server_names_hash_max_size",
-            contexts: &[Context::Http],
-            arity: Arity::Exactly(1),
-            default: "server_names_hash_max_size 512;",
-            summary: "Size of nginx's table of server names.",
-            apply: Apply::Set(check_number),
-        },
-        Directive {
-            name: "server_names_hash_bucket_size",
-            contexts: &[Context::Http],
-            arity: Arity::Exactly(1),
-            default: "server_names_hash_bucket_size 64;",
-            summary: "Size of nginx's table of server names.",
-            apply: Apply::Set(check_number),
-        },
-        Directive {
             name: "error_log",
             contexts: HTTP,
             arity: Arity::AtLeast(1),
@@ -394,28 +347,22 @@ pub(in crate::nginx) const MODULE: Module = Module {
                 Ok(())
             }),
         },
-        Directive {
-            name: "connection_pool_size",
-            contexts: SERVER,
-            arity: Arity::Exactly(1),
-            default: "connection_pool_size 512;",
-            summary: "Memory set aside for a connection.",
-            apply: Apply::Set(|level, call| level.server.connection_pool_size.once(|| call.size(1))),
-        },
-        Directive {
-            name: "request_pool_size",
-            contexts: SERVER,
-            arity: Arity::Exactly(1),
-            default: "request_pool_size 4k;",
-            summary: "Memory set aside for a request.",
-            apply: Apply::Set(|level, call| level.server.request_pool_size.once(|| call.size(1))),
-        },
     ],
 };
 
 /// A number without effect here, checked all the same.
-pub(super) fn check_number(_: &mut Level, call: &mut Call<'_, '_>) -> Applied {
+pub(super) fn check_number(call: &mut Call<'_, '_>) -> Applied {
     call.number::<u64>(1).map(drop)
+}
+
+/// A size without effect here, checked all the same.
+pub(super) fn check_size(call: &mut Call<'_, '_>) -> Applied {
+    call.size::<u64>(1).map(drop)
+}
+
+/// A time without effect here, checked all the same.
+pub(super) fn check_time(call: &mut Call<'_, '_>) -> Applied {
+    call.millis(1).map(drop)
 }
 
 /// `PATH [LEVEL1 [LEVEL2 [LEVEL3]]]`.
@@ -537,7 +484,8 @@ fn folder(level: &mut Level, call: &mut Call<'_, '_>, alias: bool) -> Applied {
             Fault::duplicate()
         } else {
             let other = if before.alias { "alias" } else { "root" };
-            let message = format!("\"{name}\" directive is duplicate, \"{other}\" directive was specified earlier");
+            let message =
+                format!("\"{name}\" directive is duplicate, \"{other}\" directive was specified earlier");
             Fault::new("nginx::duplicate", message)
         });
     }
@@ -552,8 +500,11 @@ fn folder(level: &mut Level, call: &mut Call<'_, '_>, alias: bool) -> Applied {
             return Err(Fault::new("nginx::variable", message).at(call.span(1)));
         }
     }
-    let mut path =
-        if written.starts_with('$') { written.clone() } else { full_path(&call.session.options.prefix, &written) };
+    let mut path = if written.starts_with('$') {
+        written.clone()
+    } else {
+        full_path(&call.session.options.prefix, &written)
+    };
     if !alias && path.len() > 1 && path.ends_with('/') {
         path.pop();
     }

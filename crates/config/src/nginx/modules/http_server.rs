@@ -66,7 +66,9 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(2),
             default: "large_client_header_buffers 4 8k;",
             summary: "Number and size of further buffers: a request line or header must fit into one.",
-            apply: Apply::Set(|level, call| level.server.large_client_header_buffers.once(|| call.buffers(1))),
+            apply: Apply::Set(|level, call| {
+                level.server.large_client_header_buffers.once(|| call.buffers(1))
+            }),
         },
         Directive {
             name: "ignore_invalid_headers",
@@ -99,7 +101,8 @@ fn server(outer: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applied 
     let mut level = Level::new(Context::Server);
     level.here.span = Some(call.node.words[0].span.clone());
     level.here.line = call.node.line;
-    let tried = block.items.iter().any(|item| matches!(item, Item::Directive(node) if node.name() == "listen"));
+    let tried =
+        block.items.iter().any(|item| matches!(item, Item::Directive(node) if node.name() == "listen"));
     call.session.walk(&block.items, &mut level);
     if !tried {
         let fallback = Listen::fallback(80, call.node.words[0].span.clone());
@@ -115,7 +118,8 @@ fn add_listen(call: &mut Call<'_, '_>, listen: &Listen) -> Applied {
     let server = ServerId(call.session.http.servers);
     let shown = listen::shown(&listen.socket.address);
     let bound = &mut call.session.http.bound;
-    let Some(known) = bound.iter_mut().find(|bound| bound.listen.socket.address == listen.socket.address) else {
+    let Some(known) = bound.iter_mut().find(|bound| bound.listen.socket.address == listen.socket.address)
+    else {
         let default_server = listen.default_server.then_some(server);
         bound.push(Bound { listen: listen.clone(), default_server, servers: vec![server] });
         return Ok(());

@@ -26,7 +26,7 @@ fn index(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
             return Err(Fault::new("nginx::index", message).at(call.span(number)));
         }
         if word.starts_with('/') && number != count {
-            let message = format!("only the last index in \"index\" directive should be absolute");
+            let message = "only the last index in \"index\" directive should be absolute";
             call.warn(Fault::new("nginx::index", message).at(call.span(number)));
         }
         let file = call.template(number)?;

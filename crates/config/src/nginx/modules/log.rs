@@ -159,20 +159,22 @@ fn parameter(call: &mut Call<'_, '_>, index: usize, side: Side, log: &mut Access
     let span = call.span(index);
     if let Some(size) = word.strip_prefix("buffer=") {
         let bytes = value::size(size).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
-        log.buffer_bytes = Some(bytes.ok_or_else(|| {
-            Fault::new("nginx::log", format!("invalid buffer size \"{size}\"")).at(span)
-        })?);
+        log.buffer_bytes =
+            Some(bytes.ok_or_else(|| {
+                Fault::new("nginx::log", format!("invalid buffer size \"{size}\"")).at(span)
+            })?);
     } else if let Some(time) = word.strip_prefix("flush=") {
         let time_given = value::time(time, Finest::Millis).filter(|time| !time.is_zero());
-        log.flush = Some(time_given.ok_or_else(|| {
-            Fault::new("nginx::log", format!("invalid flush time \"{time}\"")).at(span)
-        })?);
+        log.flush =
+            Some(time_given.ok_or_else(|| {
+                Fault::new("nginx::log", format!("invalid flush time \"{time}\"")).at(span)
+            })?);
     } else if let Some(condition) = word.strip_prefix("if=") {
         log.condition = Some(call.compile(condition, span, side)?);
     } else if word == "gzip" || word.starts_with("gzip=") {
         return Err(unsupported(call, index, "compression (gzip)"));
     } else {
-        return Err(Fault::parameter(&call.args()[index - 1]));
+        return Err(Fault::parameter_of(&call.args()[index - 1], &["buffer", "flush", "if"]));
     }
     Ok(())
 }
@@ -183,8 +185,9 @@ fn unsupported(call: &Call<'_, '_>, index: usize, what: &str) -> Box<Fault> {
 }
 
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock", "authpriv", "ftp", "ntp",
-    "audit", "alert", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock", "authpriv", "ftp",
+    "ntp", "audit", "alert", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
 ];
 const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"];
 
@@ -201,9 +204,10 @@ pub(super) fn syslog(call: &Call<'_, '_>, index: usize) -> Result<Syslog, Box<Fa
             if server.is_some() {
                 return Err(refuse("duplicate syslog \"server\"".into()));
             }
-            server = Some(syslog_server(call, address).map_err(|clause| {
-                refuse(format!("{clause} in syslog server \"{address}\""))
-            })?);
+            server = Some(
+                syslog_server(call, address)
+                    .map_err(|clause| refuse(format!("{clause} in syslog server \"{address}\"")))?,
+            );
         } else if let Some(name) = parameter.strip_prefix("facility=") {
             facility = listed(&FACILITIES, name)
                 .ok_or_else(|| refuse(format!("unknown syslog facility \"{name}\"")))?;

@@ -4,6 +4,7 @@ pub(super) mod core;
 pub(super) mod headers;
 pub(super) mod http_core;
 pub(super) mod http_server;
+pub(super) mod http_tuning;
 pub(super) mod index;
 pub(super) mod log;
 pub(super) mod proxy;
@@ -19,12 +20,13 @@ pub(super) mod upstream;
 
 use super::directive::{Context, Module};
 
-/// All modules.
+/// All tables; a module of nginx may have several.
 pub(super) const MODULES: &[Module] = &[
     core::MODULE,
     core::EVENTS,
     http_core::MODULE,
     http_server::MODULE,
+    http_tuning::MODULE,
     log::MODULE,
     index::MODULE,
     try_files::MODULE,

@@ -3,9 +3,9 @@
 use evergate_core::model::http::{NextUpstream, ProxyHttpVersion, ProxyRedirect};
 
 use super::HTTP;
-use super::http_core::temp_path;
+use super::http_core::{check_number, temp_path};
 use crate::nginx::call::{Applied, Call, Fault};
-use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
+use crate::nginx::directive::{Apply, Arity, Context, Directive, Module, Notice};
 use crate::nginx::listen::{self, Written};
 use crate::nginx::pattern;
 use crate::nginx::settings::{Kind, Level, ProxyPass, Redirect, RedirectSettings, Wanted};
@@ -79,37 +79,137 @@ pub(in crate::nginx) const MODULE: Module = Module {
             summary: "Request body sent in place of the client's.",
             apply: Apply::Set(|level, call| level.location.proxy_set_body.once(|| call.template(1))),
         },
-        proxy!("proxy_pass_request_headers", Arity::Flag, "proxy_pass_request_headers on;",
-            "Whether the client's headers are passed on.", proxy_pass_request_headers, flag),
-        proxy!("proxy_pass_request_body", Arity::Flag, "proxy_pass_request_body on;",
-            "Whether the client's body is passed on.", proxy_pass_request_body, flag),
-        proxy!("proxy_connect_timeout", Arity::Exactly(1), "proxy_connect_timeout 60s;",
-            "Time allowed to establish a connection with an upstream server.", proxy_connect_timeout, millis),
-        proxy!("proxy_send_timeout", Arity::Exactly(1), "proxy_send_timeout 60s;",
-            "Time between two writes to an upstream server.", proxy_send_timeout, millis),
-        proxy!("proxy_read_timeout", Arity::Exactly(1), "proxy_read_timeout 60s;",
-            "Time between two reads from an upstream server.", proxy_read_timeout, millis),
-        proxy!("proxy_buffering", Arity::Flag, "proxy_buffering on;",
-            "Whether the answer is read ahead of the client.", proxy_buffering, flag),
-        proxy!("proxy_request_buffering", Arity::Flag, "proxy_request_buffering on;",
-            "Whether the request body is read in full before it is sent on.", proxy_request_buffering, flag),
-        proxy!("proxy_buffer_size", Arity::Exactly(1), "proxy_buffer_size 4k;",
-            "Buffer for the head of the answer.", proxy_buffer_size, size),
-        proxy!("proxy_buffers", Arity::Exactly(2), "proxy_buffers 8 4k;",
-            "Number and size of buffers for the answer.", proxy_buffers, buffers),
-        proxy!("proxy_busy_buffers_size", Arity::Exactly(1), "proxy_busy_buffers_size 8k;",
-            "Part of the buffers that may be busy sending while the answer is read.", proxy_busy_buffers_size, size),
-        proxy!("proxy_max_temp_file_size", Arity::Exactly(1), "proxy_max_temp_file_size 1024m;",
-            "Part of an answer that may be kept in a file.", proxy_max_temp_file_size, size),
-        proxy!("proxy_temp_file_write_size", Arity::Exactly(1), "proxy_temp_file_write_size 8k;",
-            "Part of an answer that is written to a file at a time.", proxy_temp_file_write_size, size),
+        proxy!(
+            "proxy_pass_request_headers",
+            Arity::Flag,
+            "proxy_pass_request_headers on;",
+            "Whether the client's headers are passed on.",
+            proxy_pass_request_headers,
+            flag
+        ),
+        proxy!(
+            "proxy_pass_request_body",
+            Arity::Flag,
+            "proxy_pass_request_body on;",
+            "Whether the client's body is passed on.",
+            proxy_pass_request_body,
+            flag
+        ),
+        proxy!(
+            "proxy_connect_timeout",
+            Arity::Exactly(1),
+            "proxy_connect_timeout 60s;",
+            "Time allowed to establish a connection with an upstream server.",
+            proxy_connect_timeout,
+            millis
+        ),
+        proxy!(
+            "proxy_send_timeout",
+            Arity::Exactly(1),
+            "proxy_send_timeout 60s;",
+            "Time between two writes to an upstream server.",
+            proxy_send_timeout,
+            millis
+        ),
+        proxy!(
+            "proxy_read_timeout",
+            Arity::Exactly(1),
+            "proxy_read_timeout 60s;",
+            "Time between two reads from an upstream server.",
+            proxy_read_timeout,
+            millis
+        ),
+        proxy!(
+            "proxy_buffering",
+            Arity::Flag,
+            "proxy_buffering on;",
+            "Whether the answer is read ahead of the client.",
+            proxy_buffering,
+            flag
+        ),
+        proxy!(
+            "proxy_request_buffering",
+            Arity::Flag,
+            "proxy_request_buffering on;",
+            "Whether the request body is read in full before it is sent on.",
+            proxy_request_buffering,
+            flag
+        ),
+        proxy!(
+            "proxy_buffer_size",
+            Arity::Exactly(1),
+            "proxy_buffer_size 4k;",
+            "Buffer for the head of the answer.",
+            proxy_buffer_size,
+            size
+        ),
+        proxy!(
+            "proxy_buffers",
+            Arity::Exactly(2),
+            "proxy_buffers 8 4k;",
+            "Number and size of buffers for the answer.",
+            proxy_buffers,
+            buffers
+        ),
+        Directive {
+            name: "proxy_busy_buffers_size",
+            contexts: HTTP,
+            arity: Arity::Exactly(1),
+            default: "proxy_busy_buffers_size 8k;",
+            summary: "Part of the buffers that may be busy sending while the answer is read.",
+            apply: Apply::Set(|level, call| {
+                level.location.proxy_busy_buffers_size.once(|| call.size(1))?;
+                call.no_effect(NO_TEMP_FILES);
+                Ok(())
+            }),
+        },
+        Directive {
+            name: "proxy_max_temp_file_size",
+            contexts: HTTP,
+            arity: Arity::Exactly(1),
+            default: "proxy_max_temp_file_size 1024m;",
+            summary: "Part of an answer that may be kept in a file.",
+            apply: Apply::Set(|level, call| {
+                level.location.proxy_max_temp_file_size.once(|| call.size(1))?;
+                call.no_effect(NO_TEMP_FILES);
+                Ok(())
+            }),
+        },
+        Directive {
+            name: "proxy_temp_file_write_size",
+            contexts: HTTP,
+            arity: Arity::Exactly(1),
+            default: "proxy_temp_file_write_size 8k;",
+            summary: "Part of an answer that is written to a file at a time.",
+            apply: Apply::Set(|level, call| {
+                level.location.proxy_temp_file_write_size.once(|| call.size(1))?;
+                call.no_effect(NO_TEMP_FILES);
+                Ok(())
+            }),
+        },
         Directive {
             name: "proxy_temp_path",
             contexts: HTTP,
             arity: Arity::Between(1, 4),
             default: "proxy_temp_path proxy_temp;",
             summary: "Directory of answers that are kept in files.",
-            apply: Apply::Set(|level, call| level.location.proxy_temp_path.once(|| temp_path(call))),
+            apply: Apply::Accept(|call| temp_path(call).map(drop), NO_TEMP_FILES, Notice::Hint),
+        },
+        Directive {
+            name: "proxy_headers_hash_max_size",
+            contexts: HTTP,
+            arity: Arity::Exactly(1),
+            default: "proxy_headers_hash_max_size 512;",
+            summary: "Size of nginx's table of headers.",
+            apply: Apply::Accept(check_number, "there is no such table to size", Notice::Silent),
+        },
+        Directive {
+            name: "proxy_headers_hash_bucket_size",
+            contexts: HTTP,
+            arity: Arity::Exactly(1),
+            default: "proxy_headers_hash_bucket_size 64;",
+            summary: "Size of nginx's table of headers.",
+            apply: Apply::Accept(check_number, "there is no such table to size", Notice::Silent),
         },
         Directive {
             name: "proxy_next_upstream",
@@ -119,12 +219,30 @@ pub(in crate::nginx) const MODULE: Module = Module {
             summary: "Failures after which the next server of the group is tried.",
             apply: Apply::Set(next_upstream),
         },
-        proxy!("proxy_next_upstream_timeout", Arity::Exactly(1), "proxy_next_upstream_timeout 0;",
-            "Time in which another server may be tried; 0 is no limit.", proxy_next_upstream_timeout, millis),
-        proxy!("proxy_next_upstream_tries", Arity::Exactly(1), "proxy_next_upstream_tries 0;",
-            "Servers that are tried at most; 0 is no limit.", proxy_next_upstream_tries, number),
-        proxy!("proxy_intercept_errors", Arity::Flag, "proxy_intercept_errors off;",
-            "Whether error_page applies to answers of upstream servers.", proxy_intercept_errors, flag),
+        proxy!(
+            "proxy_next_upstream_timeout",
+            Arity::Exactly(1),
+            "proxy_next_upstream_timeout 0;",
+            "Time in which another server may be tried; 0 is no limit.",
+            proxy_next_upstream_timeout,
+            millis
+        ),
+        proxy!(
+            "proxy_next_upstream_tries",
+            Arity::Exactly(1),
+            "proxy_next_upstream_tries 0;",
+            "Servers that are tried at most; 0 is no limit.",
+            proxy_next_upstream_tries,
+            number
+        ),
+        proxy!(
+            "proxy_intercept_errors",
+            Arity::Flag,
+            "proxy_intercept_errors off;",
+            "Whether error_page applies to answers of upstream servers.",
+            proxy_intercept_errors,
+            flag
+        ),
         Directive {
             name: "proxy_hide_header",
             contexts: HTTP,
@@ -155,12 +273,26 @@ pub(in crate::nginx) const MODULE: Module = Module {
             summary: "How Location and Refresh of answers are rewritten: default, off, FROM TO, ~PATTERN TO.",
             apply: Apply::Set(redirect),
         },
-        proxy!("proxy_ignore_client_abort", Arity::Flag, "proxy_ignore_client_abort off;",
-            "Whether a request goes on after its client is gone.", proxy_ignore_client_abort, flag),
-        proxy!("proxy_socket_keepalive", Arity::Flag, "proxy_socket_keepalive off;",
-            "Whether TCP keep-alive probes are sent to upstream servers.", proxy_socket_keepalive, flag),
+        proxy!(
+            "proxy_ignore_client_abort",
+            Arity::Flag,
+            "proxy_ignore_client_abort off;",
+            "Whether a request goes on after its client is gone.",
+            proxy_ignore_client_abort,
+            flag
+        ),
+        proxy!(
+            "proxy_socket_keepalive",
+            Arity::Flag,
+            "proxy_socket_keepalive off;",
+            "Whether TCP keep-alive probes are sent to upstream servers.",
+            proxy_socket_keepalive,
+            flag
+        ),
     ],
 };
+
+const NO_TEMP_FILES: &str = "an answer is read only as fast as its client takes it, and never kept in a file";
 
 fn proxy_pass(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
     if level.here.proxy_pass.is_some() {
@@ -193,7 +325,8 @@ fn proxy_pass(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
     if has_variables(url) {
         return Err(variables(call));
     }
-    let written = listen::parse(address, false).map_err(|clause| refuse(format!("{clause} in upstream \"{rest}\"")))?;
+    let written =
+        listen::parse(address, false).map_err(|clause| refuse(format!("{clause} in upstream \"{rest}\"")))?;
     let (host, port, no_port, unix) = match written {
         Written::Unix(path) => ("localhost".to_owned(), 80, true, Some(path)),
         Written::Inet { host, port, .. } => (host, port.unwrap_or(80), port.is_none(), None),
@@ -208,8 +341,18 @@ fn proxy_pass(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         .help("leave out what follows the host, or use a location with a prefix"));
     }
     let target = call.session.http.wanted.len();
-    let shown = if is_unix { "localhost".to_owned() } else { address.to_owned() };
-    level.here.proxy_pass = Some(ProxyPass { target, host: shown, port, uri: uri.map(ToOwned::to_owned) });
+    let shown = match &unix {
+        Some(_) => "localhost",
+        None if port == 80 => address.strip_suffix(":80").unwrap_or(address),
+        None => address,
+    };
+    level.here.proxy_pass = Some(ProxyPass {
+        target,
+        written: url.into(),
+        host: shown.into(),
+        port: if unix.is_some() { String::new() } else { port.to_string() },
+        uri: uri.map(ToOwned::to_owned),
+    });
     call.session.http.wanted.push(Wanted {
         host,
         port,
@@ -260,7 +403,9 @@ fn next_upstream(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
             "http_429" => &mut next.http_429,
             "non_idempotent" => &mut next.non_idempotent,
             "off" => &mut off,
-            "updating" => return Err(super::super::known::refused_parameter("updating", "proxy_next_upstream")),
+            "updating" => {
+                return Err(super::super::known::refused_parameter("updating", "proxy_next_upstream"));
+            }
             _ => {
                 let message = format!("invalid value \"{}\"", word.text);
                 return Err(Fault::new("nginx::invalid_value", message).at(&word.span).help(
@@ -317,18 +462,23 @@ fn redirect(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
             "off" => Err(Fault::duplicate()),
             "default" => {
                 if level.here.proxy_pass.is_none() {
-                    let message = "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive";
+                    let message =
+                        "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive";
                     return Err(Fault::new("nginx::proxy_redirect", message));
                 }
                 settings.list.push(Redirect::Default);
                 Ok(())
             }
-            _ => Err(Fault::new("nginx::proxy_redirect", format!("invalid parameter \"{from}\"")).at(call.span(1))),
+            _ => {
+                Err(Fault::new("nginx::proxy_redirect", format!("invalid parameter \"{from}\""))
+                    .at(call.span(1)))
+            }
         };
     }
     let to = call.template(2)?;
     let given = if let Some(expression) = from.strip_prefix('~') {
-        let (expression, ignore_case) = expression.strip_prefix('*').map_or((expression, false), |rest| (rest, true));
+        let (expression, ignore_case) =
+            expression.strip_prefix('*').map_or((expression, false), |rest| (rest, true));
         let expression = expression.to_owned();
         let span = call.span(1).clone();
         ProxyRedirect::Regex { from: pattern::compile(call, &expression, ignore_case, &span)?, to }

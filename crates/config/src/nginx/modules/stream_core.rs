@@ -1,9 +1,9 @@
 //! `ngx_stream_core_module`.
 
 use super::STREAM;
-use super::http_core::check_number;
+use super::http_core::{check_number, check_size, check_time};
 use crate::nginx::call::{Applied, Call, Fault};
-use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
+use crate::nginx::directive::{Apply, Arity, Context, Directive, Module, Notice};
 use crate::nginx::listen::{self, Side};
 use crate::nginx::settings::Level;
 use crate::nginx::tree::Block;
@@ -65,21 +65,53 @@ pub(in crate::nginx) const MODULE: Module = Module {
                 Ok(())
             }),
         },
-        stream!("tcp_nodelay", Arity::Flag, "tcp_nodelay on;",
-            "Whether small packets are sent at once.", tcp_nodelay, flag),
-        stream!("preread_timeout", Arity::Exactly(1), "preread_timeout 30s;",
-            "Time to wait for the client's first bytes.", preread_timeout, millis),
-        stream!("preread_buffer_size", Arity::Exactly(1), "preread_buffer_size 16k;",
-            "Buffer for the client's first bytes.", preread_buffer_size, size),
-        stream!("proxy_protocol_timeout", Arity::Exactly(1), "proxy_protocol_timeout 30s;",
-            "Time to wait for the PROXY protocol header.", proxy_protocol_timeout, millis),
+        stream!(
+            "tcp_nodelay",
+            Arity::Flag,
+            "tcp_nodelay on;",
+            "Whether small packets are sent at once.",
+            tcp_nodelay,
+            flag
+        ),
+        Directive {
+            name: "preread_timeout",
+            contexts: STREAM,
+            arity: Arity::Exactly(1),
+            default: "preread_timeout 30s;",
+            summary: "Time to wait for the client's first bytes.",
+            apply: Apply::Accept(
+                check_time,
+                "nothing reads the client's first bytes ahead yet",
+                Notice::Hint,
+            ),
+        },
+        Directive {
+            name: "preread_buffer_size",
+            contexts: STREAM,
+            arity: Arity::Exactly(1),
+            default: "preread_buffer_size 16k;",
+            summary: "Buffer for the client's first bytes.",
+            apply: Apply::Accept(
+                check_size,
+                "nothing reads the client's first bytes ahead yet",
+                Notice::Hint,
+            ),
+        },
+        stream!(
+            "proxy_protocol_timeout",
+            Arity::Exactly(1),
+            "proxy_protocol_timeout 30s;",
+            "Time to wait for the PROXY protocol header.",
+            proxy_protocol_timeout,
+            millis
+        ),
         Directive {
             name: "variables_hash_max_size",
             contexts: &[Context::Stream],
             arity: Arity::Exactly(1),
             default: "variables_hash_max_size 1024;",
             summary: "Size of nginx's table of variables.",
-            apply: Apply::Set(check_number),
+            apply: Apply::Accept(check_number, "there is no such table to size", Notice::Silent),
         },
         Directive {
             name: "variables_hash_bucket_size",
@@ -87,7 +119,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "variables_hash_bucket_size 64;",
             summary: "Size of nginx's table of variables.",
-            apply: Apply::Set(check_number),
+            apply: Apply::Accept(check_number, "there is no such table to size", Notice::Silent),
         },
     ],
 };
@@ -109,7 +141,8 @@ fn server(outer: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applied 
     let before = call.session.diagnostics.len();
     call.session.walk(&block.items, &mut level);
     if level.listens.is_empty() && call.session.diagnostics.len() == before {
-        let fault = Fault::new("nginx::listen", "no \"listen\" is defined for server").help("add \"listen PORT;\"");
+        let fault =
+            Fault::new("nginx::listen", "no \"listen\" is defined for server").help("add \"listen PORT;\"");
         // nginx names the line on which the block opens.
         let path = &call.session.sources.get(call.node.file()).path;
         let stock = format!("{} in {path}:{}", fault.message, call.node.line);

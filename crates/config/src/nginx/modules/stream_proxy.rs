@@ -19,24 +19,78 @@ pub(in crate::nginx) const MODULE: Module = Module {
             summary: "Where connections go: a group, or HOST:PORT.",
             apply: Apply::Set(proxy_pass),
         },
-        stream!("proxy_connect_timeout", Arity::Exactly(1), "proxy_connect_timeout 60s;",
-            "Time allowed to establish a connection with an upstream server.", proxy_connect_timeout, millis),
-        stream!("proxy_timeout", Arity::Exactly(1), "proxy_timeout 10m;",
-            "Time between two operations in either direction.", proxy_timeout, millis),
-        stream!("proxy_next_upstream", Arity::Flag, "proxy_next_upstream on;",
-            "Whether the next server is tried when no connection comes about.", proxy_next_upstream, flag),
-        stream!("proxy_next_upstream_timeout", Arity::Exactly(1), "proxy_next_upstream_timeout 0;",
-            "Time in which another server may be tried; 0 is no limit.", proxy_next_upstream_timeout, millis),
-        stream!("proxy_next_upstream_tries", Arity::Exactly(1), "proxy_next_upstream_tries 0;",
-            "Servers that are tried at most; 0 is no limit.", proxy_next_upstream_tries, number),
-        stream!("proxy_buffer_size", Arity::Exactly(1), "proxy_buffer_size 16k;",
-            "Buffer for each direction.", proxy_buffer_size, size),
-        stream!("proxy_protocol", Arity::Flag, "proxy_protocol off;",
-            "Whether a PROXY protocol header goes ahead of the client's bytes.", proxy_protocol, flag),
-        stream!("proxy_socket_keepalive", Arity::Flag, "proxy_socket_keepalive off;",
-            "Whether TCP keep-alive probes are sent to upstream servers.", proxy_socket_keepalive, flag),
-        stream!("proxy_half_close", Arity::Flag, "proxy_half_close off;",
-            "Whether each direction is closed for itself.", proxy_half_close, flag),
+        stream!(
+            "proxy_connect_timeout",
+            Arity::Exactly(1),
+            "proxy_connect_timeout 60s;",
+            "Time allowed to establish a connection with an upstream server.",
+            proxy_connect_timeout,
+            millis
+        ),
+        stream!(
+            "proxy_timeout",
+            Arity::Exactly(1),
+            "proxy_timeout 10m;",
+            "Time between two operations in either direction.",
+            proxy_timeout,
+            millis
+        ),
+        stream!(
+            "proxy_next_upstream",
+            Arity::Flag,
+            "proxy_next_upstream on;",
+            "Whether the next server is tried when no connection comes about.",
+            proxy_next_upstream,
+            flag
+        ),
+        stream!(
+            "proxy_next_upstream_timeout",
+            Arity::Exactly(1),
+            "proxy_next_upstream_timeout 0;",
+            "Time in which another server may be tried; 0 is no limit.",
+            proxy_next_upstream_timeout,
+            millis
+        ),
+        stream!(
+            "proxy_next_upstream_tries",
+            Arity::Exactly(1),
+            "proxy_next_upstream_tries 0;",
+            "Servers that are tried at most; 0 is no limit.",
+            proxy_next_upstream_tries,
+            number
+        ),
+        stream!(
+            "proxy_buffer_size",
+            Arity::Exactly(1),
+            "proxy_buffer_size 16k;",
+            "Buffer for each direction.",
+            proxy_buffer_size,
+            size
+        ),
+        stream!(
+            "proxy_protocol",
+            Arity::Flag,
+            "proxy_protocol off;",
+            "Whether a PROXY protocol header goes ahead of the client's bytes.",
+            proxy_protocol,
+            flag
+        ),
+        stream!(
+            "proxy_socket_keepalive",
+            Arity::Flag,
+            "proxy_socket_keepalive off;",
+            "Whether TCP keep-alive probes are sent to upstream servers.",
+            proxy_socket_keepalive,
+            flag
+        ),
+        stream!(
+            "proxy_half_close",
+            Arity::Flag,
+            "proxy_half_close off;",
+            "Whether each direction is closed for itself.",
+            proxy_half_close,
+            flag
+        ),
     ],
 };
 
@@ -53,7 +107,9 @@ fn proxy_pass(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         Fault::new("nginx::proxy_pass", format!("{clause} in upstream \"{address}\"")).at(call.span(1))
     };
     if address.contains('/') && !address.starts_with("unix:") {
-        return Err(refuse("invalid host").help("a stream server passes connections to HOST:PORT, without scheme"));
+        return Err(
+            refuse("invalid host").help("a stream server passes connections to HOST:PORT, without scheme")
+        );
     }
     let (host, port, no_port, unix) = match listen::parse(address, false).map_err(refuse)? {
         Written::Unix(path) => (address.to_owned(), 0, true, Some(path)),

@@ -176,7 +176,10 @@ pub(super) fn server(level: &mut Level, call: &mut Call<'_, '_>, side: Side) -> 
 fn parameter(call: &Call<'_, '_>, index: usize, server: &mut Server) -> Applied {
     let word = &call.args()[index - 1];
     let (name, given) = word.text.split_once('=').map_or((word.text.as_str(), None), |(n, v)| (n, Some(v)));
-    let invalid = || Fault::parameter(word);
+    let invalid = || {
+        let names = ["weight", "max_conns", "max_fails", "fail_timeout", "backup", "down"];
+        Fault::parameter_of(word, &names)
+    };
     let count = || given.and_then(value::number).and_then(|n| u32::try_from(n).ok()).ok_or_else(invalid);
     match (name, given) {
         ("weight", Some(_)) => server.weight = Some(count()?).filter(|n| *n > 0).ok_or_else(invalid)?,
@@ -212,7 +215,9 @@ pub(super) fn zone(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
             })?;
             // nginx wants eight pages.
             if bytes < 8 * 4096 {
-                return Err(Fault::new("nginx::zone", format!("zone \"{name}\" is too small")).at(call.span(2)));
+                return Err(
+                    Fault::new("nginx::zone", format!("zone \"{name}\" is too small")).at(call.span(2))
+                );
             }
         }
         Ok(name.to_owned())

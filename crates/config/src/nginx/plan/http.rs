@@ -15,7 +15,7 @@ use super::{listeners, proxy, upstreams};
 use crate::nginx::call::{Call, Fault, Placed};
 use crate::nginx::settings::{Folder, Kind, Level, Wanted, WrittenUpstream};
 use crate::nginx::template::{self, Side};
-use crate::nginx::{full_path, known};
+use crate::nginx::{full_path, known, lint};
 use crate::source::Span;
 
 /// Compiles the block that `call` closes, and reports what is wrong between its parts.
@@ -25,6 +25,7 @@ pub(in crate::nginx) fn compile(http: &mut Level, call: &mut Call<'_, '_>) {
     let (upstreams, groups) = upstreams::compile(call, &written, &wanted, true);
     defaults(http, call);
     let mut compiler = Compiler { plan: HttpPlan { upstreams, ..HttpPlan::default() }, groups };
+    lint::http(call.session, http);
     let outer = http.clone();
     for server in &mut http.children {
         server.server.inherit(&outer.server);
@@ -226,7 +227,8 @@ fn duplicate(call: &mut Call<'_, '_>, level: &Level, seen: &mut Vec<(bool, Strin
 
 /// Reports variables that nothing defines.
 fn unknown_variables(call: &mut Call<'_, '_>) {
-    let unknown: Vec<_> = call.session.http.variables.iter().filter(|variable| !variable.defined).cloned().collect();
+    let unknown: Vec<_> =
+        call.session.http.variables.iter().filter(|variable| !variable.defined).cloned().collect();
     for variable in unknown {
         let names: Vec<&str> = template::names(Side::Http).collect();
         report_unknown(call, &variable.name, variable.used.as_ref(), &names);

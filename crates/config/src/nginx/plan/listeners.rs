@@ -73,7 +73,8 @@ fn address_servers(call: &mut Call<'_, '_>, http: &Level, bound: &Bound) -> Addr
             let text = written.text.as_str();
             let Some(name) = name(text) else {
                 let message = format!("invalid server name or wildcard \"{text}\" on {shown}");
-                let fault = Fault::new("nginx::server_name", message).at(&written.span).placed(Placed::Nowhere);
+                let fault =
+                    Fault::new("nginx::server_name", message).at(&written.span).placed(Placed::Nowhere);
                 call.session.report(call.node, fault);
                 continue;
             };

@@ -48,7 +48,7 @@ pub(super) fn compile(level: &Level, pass: &ProxyPass, groups: &[usize]) -> Prox
             prefix_bytes: u32::try_from(level.here.kind.name().len()).unwrap_or(u32::MAX),
         }),
         host: pass.host.as_str().into(),
-        port: pass.port.to_string().into(),
+        port: pass.port.as_str().into(),
         http_version: s.proxy_http_version.or(ProxyHttpVersion::Http11),
         method: s.proxy_method.get().cloned(),
         set_headers: set_headers(s),
@@ -116,10 +116,8 @@ fn hide_headers(s: &LocationSettings) -> Vec<Box<str>> {
 
 /// `proxy_redirect default` turns the address and URI of `proxy_pass` into the location.
 fn redirects(level: &Level, pass: &ProxyPass) -> Vec<ProxyRedirect> {
-    let settings = level.location.proxy_redirects.or(RedirectSettings {
-        off: false,
-        list: vec![Redirect::Default],
-    });
+    let settings =
+        level.location.proxy_redirects.or(RedirectSettings { off: false, list: vec![Redirect::Default] });
     if settings.off {
         return Vec::new();
     }
@@ -134,13 +132,13 @@ fn redirects(level: &Level, pass: &ProxyPass) -> Vec<ProxyRedirect> {
 }
 
 fn default_redirect(level: &Level, pass: &ProxyPass) -> Option<ProxyRedirect> {
-    // Without a prefix there is nothing to put in the address's place.
-    let (Kind::Prefix(location) | Kind::PrefixNoRegex(location) | Kind::Exact(location)) = &level.here.kind else {
-        return None;
-    };
-    let (from, to) = match &pass.uri {
-        Some(uri) => (format!("http://{}{}", pass.host, with_slash(uri)), location.clone()),
-        None => (format!("http://{}/", pass.host), "/".to_owned()),
+    let (from, to) = match (&pass.uri, &level.here.kind) {
+        (None, _) => (format!("{}/", pass.written), "/"),
+        (Some(_), Kind::Prefix(name) | Kind::PrefixNoRegex(name) | Kind::Exact(name)) => {
+            (pass.written.clone(), name.as_str())
+        }
+        // Refused before: there is no prefix that could stand in the URI's place.
+        (Some(_), Kind::Outer | Kind::Regex(_) | Kind::Named(_)) => return None,
     };
     Some(ProxyRedirect::Prefix { from: Template::text(from.as_bytes()), to: Template::text(to.as_bytes()) })
 }
@@ -162,7 +160,9 @@ pub(super) fn check_buffers(call: &mut Call<'_, '_>, level: &Level) {
              \"proxy_buffer_size\" and one of the \"proxy_buffers\"",
         )
     } else if u64::from(busy) > u64::from(count - 1) * u64::from(each) {
-        Some("\"proxy_busy_buffers_size\" must be less than the size of all \"proxy_buffers\" minus one buffer")
+        Some(
+            "\"proxy_busy_buffers_size\" must be less than the size of all \"proxy_buffers\" minus one buffer",
+        )
     } else if write < u64::from(largest) {
         Some(
             "\"proxy_temp_file_write_size\" must be equal to or greater than the maximum of the value of \

@@ -49,7 +49,8 @@ fn listens(
     for one in &server.listens {
         let key = one.socket.key();
         if let Some((_, first)) = keys.iter().find(|(other, _)| *other == key) {
-            let message = format!("duplicate \"{}\" address and port pair", listen::shown(&one.socket.address));
+            let message =
+                format!("duplicate \"{}\" address and port pair", listen::shown(&one.socket.address));
             let fault = Fault::new("nginx::listen", message).at(&one.span).label(first, "first given here");
             call.session.report(call.node, fault);
             continue;

@@ -23,11 +23,14 @@ pub(super) fn compile(
     let mut implicit: Vec<(Wanted, usize)> = Vec::new();
     let mut indexes = Vec::new();
     for want in wanted {
-        let named = written.iter().position(|group| want.unix.is_none() && group.name.eq_ignore_ascii_case(&want.host));
+        let named = written
+            .iter()
+            .position(|group| want.unix.is_none() && group.name.eq_ignore_ascii_case(&want.host));
         let index = if let Some(index) = named {
             if !want.no_port {
                 let message = format!("upstream \"{}\" may not have port {}", want.host, want.port);
-                let fault = Fault::new("nginx::upstream", message).help("remove the port, or use another name");
+                let fault =
+                    Fault::new("nginx::upstream", message).help("remove the port, or use another name");
                 report(call, want, fault);
             }
             index

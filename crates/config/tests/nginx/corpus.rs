@@ -1,9 +1,7 @@
 //! Every configuration of `tests/nginx/*.conf` gives the line that stands above it, and where
 //! nginx is installed, nginx prints that very line.
 //!
-//! A file holds cases: `#### name`, then the expected lines after `#=`, then the text. With
-//! `EVERGATE_BLESS=1` the expected lines are written anew. `#! differs: reason` excuses a case
-//! from the comparison with nginx.
+//! With `EVERGATE_BLESS=1` the expected lines are written anew.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,52 +10,7 @@ use std::process::Command;
 use evergate_config::nginx::{Options, Outcome, load};
 use evergate_config::source::{LocalHost, Severity, encode};
 
-struct Case {
-    name: String,
-    differs: Option<String>,
-    expected: Vec<String>,
-    text: String,
-}
-
-fn corpus() -> Vec<(PathBuf, Vec<Case>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nginx");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("the corpus is there")
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "conf"))
-        .collect();
-    files.sort();
-    files.into_iter().map(|path| (path.clone(), cases(&std::fs::read_to_string(&path).expect("UTF-8")))).collect()
-}
-
-fn cases(text: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    for line in text.split_inclusive('\n') {
-        if let Some(name) = line.strip_prefix("#### ") {
-            let name = name.trim_end().to_owned();
-            cases.push(Case { name, differs: None, expected: Vec::new(), text: String::new() });
-            continue;
-        }
-        let Some(case) = cases.last_mut() else { continue };
-        if let Some(reason) = line.strip_prefix("#! ") {
-            case.differs = Some(reason.trim_end().to_owned());
-        } else if let Some(expected) = line.strip_prefix("#= ") {
-            case.expected.push(expected.trim_end().to_owned());
-        } else {
-            case.text.push_str(line);
-        }
-    }
-    cases
-}
-
-/// The text with what cannot be written out in the corpus.
-fn expand(text: &str) -> String {
-    let mut text = text.to_owned();
-    for size in [4095, 4096, 5000] {
-        text = text.replace(&format!("LONG{size}"), &"x".repeat(size));
-    }
-    text
-}
+use crate::cases::{Case, corpus, expand};
 
 struct Prefix(PathBuf);
 
@@ -107,7 +60,8 @@ fn each_case_gives_its_line() {
         let mut blessed = String::new();
         for case in &cases {
             let outcome = prefix.load(case);
-            let lines: Vec<String> = outcome.stock_lines().into_iter().map(|line| prefix.plain(line)).collect();
+            let lines: Vec<String> =
+                outcome.stock_lines().into_iter().map(|line| prefix.plain(line)).collect();
             let failed = outcome.diagnostics.iter().any(|fault| fault.severity == Severity::Error);
             assert_eq!(failed, outcome.plan.is_none(), "{}: a plan, or an error", case.name);
             for fault in &outcome.diagnostics {
@@ -152,7 +106,8 @@ fn nginx_prints_the_same_lines() {
     for (_, cases) in corpus() {
         for case in cases.iter().filter(|case| case.differs.is_none()) {
             let outcome = prefix.load(case);
-            let ours: Vec<String> = outcome.stock_lines().into_iter().map(|line| prefix.plain(line)).collect();
+            let ours: Vec<String> =
+                outcome.stock_lines().into_iter().map(|line| prefix.plain(line)).collect();
             let mut command = Command::new("nginx");
             command.args(["-t", "-e"]).arg(prefix.0.join("logs/start.log"));
             command.args(["-c", "nginx.conf", "-p"]).arg(&prefix.0);
