@@ -120,12 +120,14 @@ impl Lan {
 
     /// The cable is pulled, and the host notices.
     pub fn unplug(&mut self, id: NodeId) {
+        self.note(id, "* unplug");
         self.nodes[id.0].plugged = false;
         self.tell(id, Event::LinkDown { reason: "interface eth0 is down".into() });
     }
 
     /// The cable is back.
     pub fn plug(&mut self, id: NodeId) {
+        self.note(id, "* plug");
         self.nodes[id.0].plugged = true;
         let source = self.nodes[id.0].address;
         self.tell(id, Event::LinkUp { source });
@@ -133,16 +135,19 @@ impl Lan {
 
     /// The switch swallows all of this host's frames, both ways; it cannot tell.
     pub fn mute(&mut self, id: NodeId) {
+        self.note(id, "* mute");
         self.nodes[id.0].mute = true;
     }
 
     /// The switch works again.
     pub fn unmute(&mut self, id: NodeId) {
+        self.note(id, "* unmute");
         self.nodes[id.0].mute = false;
     }
 
     /// The host dies, with all its addresses.
     pub fn kill(&mut self, id: NodeId) {
+        self.note(id, "* kill");
         let node = &mut self.nodes[id.0];
         node.life = Life::Dead;
         node.holds = false;
@@ -152,6 +157,7 @@ impl Lan {
 
     /// The process dies and starts again at once; what was on the interface is still there.
     pub fn restart(&mut self, id: NodeId) {
+        self.note(id, "* restart");
         let node = &mut self.nodes[id.0];
         node.life = Life::Running;
         node.booted = self.now;
@@ -162,12 +168,14 @@ impl Lan {
 
     /// The process is asked to end.
     pub fn stop(&mut self, id: NodeId) {
+        self.note(id, "* stop");
         self.tell(id, Event::Shutdown);
         self.kill(id);
     }
 
     /// The process stops in its tracks.
     pub fn freeze(&mut self, id: NodeId) {
+        self.note(id, "* freeze");
         if self.nodes[id.0].life == Life::Running {
             self.nodes[id.0].life = Life::Frozen;
         }
@@ -175,6 +183,7 @@ impl Lan {
 
     /// It goes on: first the packets that wait, then the timers, as the shell promises.
     pub fn thaw(&mut self, id: NodeId) {
+        self.note(id, "* thaw");
         if self.nodes[id.0].life != Life::Frozen {
             return;
         }
@@ -202,6 +211,8 @@ impl Lan {
         for (index, node) in self.nodes.iter_mut().enumerate() {
             node.segment = segment_of(NodeId(index));
         }
+        let segments: Vec<usize> = self.nodes.iter().map(|node| node.segment).collect();
+        self.record(format!("* segments {segments:?}"));
         let nodes = &self.nodes;
         self.caches.retain(|(place, _), cached| nodes[*place].segment == nodes[cached.0].segment);
     }
@@ -502,11 +513,15 @@ impl Lan {
     }
 
     fn note(&mut self, id: NodeId, what: &str) {
+        self.record(format!("{}  {what}", id.0));
+    }
+
+    fn record(&mut self, line: String) {
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }
         let seconds = Duration::from_nanos(self.now.as_nanos()).as_secs_f64();
-        self.history.push_back(format!("{seconds:10.4}  {}  {what}", id.0));
+        self.history.push_back(format!("{seconds:10.4}  {line}"));
     }
 
     fn fail(&self, what: &str) -> ! {

@@ -79,12 +79,14 @@ fn accident(lan: &mut Lan, kinds: u64) {
 
 /// Everything that was broken works again; the dead and the faulty stay so.
 fn repair(lan: &mut Lan) {
+    // The network first: a router that wakes on its own, and yields to somebody whom only its
+    // backlog has heard of, says farewell to nobody.
+    lan.heal();
+    lan.ids().into_iter().for_each(|id| lan.unmute(id));
     for id in lan.ids() {
-        lan.unmute(id);
         lan.thaw(id);
         lan.plug(id);
     }
-    lan.heal();
 }
 
 #[test]

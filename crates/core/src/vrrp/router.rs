@@ -563,7 +563,7 @@ impl Router {
         if passed < ANSWER_TIME {
             return farewell;
         }
-        let answered = passed < advert.interval / 2;
+        let answered = passed < advert.interval / 8;
         if answered || left == 0 || advert.priority < self.priority {
             return None;
         }
