@@ -11,3 +11,4 @@ pub mod netlink;
 pub mod process;
 pub mod raw;
 pub mod sys;
+pub mod tcp_info;

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use evergate_core::time::Instant;
 use evergate_linux::files::send_file;
+use evergate_linux::tcp_info::{TcpInfo, tcp_info};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
@@ -89,6 +90,14 @@ impl Stream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return Poll::Ready(sent),
             }
+        }
+    }
+
+    /// What the kernel knows about a TCP connection.
+    pub(crate) fn tcp_info(&self) -> Option<TcpInfo> {
+        match self {
+            Self::Tcp(socket) => tcp_info(socket.as_fd()).ok(),
+            Self::Unix(_) => None,
         }
     }
 

@@ -62,6 +62,7 @@ pub(crate) async fn serve(
         accepted: now,
         requests: Cell::new(0),
         proxy_protocol: OnceCell::new(),
+        tcp_info: Cell::new(None),
     });
     let mut route = Route { service, listener, address };
     let mut client = Client {
@@ -180,7 +181,9 @@ async fn converse(client: &mut Client, x: &mut Exchange, route: &Route) -> After
     let refused = matches!(entry, Entry::Status(_));
     client.worker.counters.requests.up();
     client.connection.requests.set(client.connection.requests.get() + 1);
+    look_at_socket(client, x);
     let sent = pipeline::run(client, x, entry).await;
+    look_at_socket(client, x);
     x.log_access();
     if !sent {
         return After::Close;
@@ -197,6 +200,13 @@ async fn converse(client: &mut Client, x: &mut Exchange, route: &Route) -> After
         LingeringClose::Always => After::Linger,
         LingeringClose::On if may_be_sending => After::Linger,
         LingeringClose::On | LingeringClose::Off => After::Close,
+    }
+}
+
+/// Asks the kernel about the connection, if the plan shows what it says (`$tcpinfo_rtt` …).
+fn look_at_socket(client: &Client, x: &Exchange) {
+    if x.service.site.shows_tcp_info {
+        client.connection.tcp_info.set(client.stream.tcp_info());
     }
 }
 

@@ -9,6 +9,7 @@ use evergate_core::balance::Tried;
 use evergate_core::http::{HeaderTable, RequestHead, ResponseHead};
 use evergate_core::model::http::{Location, LocationId, Server, ServerId};
 use evergate_core::time::Instant;
+use evergate_linux::tcp_info::TcpInfo;
 
 use super::answer::Answer;
 use super::client::Client;
@@ -259,6 +260,8 @@ pub(crate) struct Connection {
     pub(crate) requests: Cell<u32>,
     /// From the PROXY protocol header, if there was one: client and server address.
     pub(crate) proxy_protocol: OnceCell<Box<(SocketAddr, SocketAddr)>>,
+    /// What the kernel knew about it when last asked; asked only if the plan shows it.
+    pub(crate) tcp_info: Cell<Option<TcpInfo>>,
 }
 
 /// A client's address, and its text without the port: it stands in every log line.

@@ -13,6 +13,7 @@ use evergate_core::model::http::Content;
 use evergate_core::model::variable::Variable;
 use evergate_core::rules::template::Values;
 use evergate_core::time::Duration;
+use evergate_linux::tcp_info::TcpInfo;
 
 use super::exchange::{Exchange, LocalAddress, RequestBody};
 use super::{path, sent_headers, upstream_variables};
@@ -107,18 +108,18 @@ impl Values for Exchange {
             | Variable::UpstreamResponseLength
             | Variable::UpstreamResponseTime
             | Variable::UpstreamStatus => upstream_variables::write(&self.attempts, variable, out),
-            // Of stream sessions, of trailers, and of sockets that the kernel says nothing about.
+            // Of stream sessions and of trailers.
             Variable::BytesReceived
             | Variable::Protocol
             | Variable::SessionTime
             | Variable::UpstreamFirstByteTime
             | Variable::UpstreamSessionTime
             | Variable::SentTrailer(_)
-            | Variable::UpstreamTrailer(_)
-            | Variable::TcpinfoRtt
+            | Variable::UpstreamTrailer(_) => false,
+            Variable::TcpinfoRtt
             | Variable::TcpinfoRttvar
             | Variable::TcpinfoSndCwnd
-            | Variable::TcpinfoRcvSpace => false,
+            | Variable::TcpinfoRcvSpace => tcp_info(self.connection.tcp_info.get(), variable, out),
         }
     }
 }
@@ -187,13 +188,26 @@ fn local_address(exchange: &Exchange, variable: &Variable, out: &mut Vec<u8>) ->
 }
 
 fn proxy_protocol(exchange: &Exchange, variable: &Variable, out: &mut Vec<u8>) -> bool {
-    let Some((client, server)) = exchange.connection.proxy_protocol.get().map(|both| **both) else { return false };
+    let Some((client, server)) = exchange.connection.proxy_protocol.get().map(|both| **both) else {
+        return false;
+    };
     match variable {
         Variable::ProxyProtocolAddr => write_display(client.ip(), out),
         Variable::ProxyProtocolPort => number(u64::from(client.port()), out),
         Variable::ProxyProtocolServerAddr => write_display(server.ip(), out),
         _ => number(u64::from(server.port()), out),
     }
+}
+
+fn tcp_info(info: Option<TcpInfo>, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    let Some(info) = info else { return false };
+    let value = match variable {
+        Variable::TcpinfoRtt => info.rtt_micros,
+        Variable::TcpinfoRttvar => info.rttvar_micros,
+        Variable::TcpinfoSndCwnd => info.congestion_window,
+        _ => info.receive_space,
+    };
+    number(u64::from(value), out)
 }
 
 fn proxy(exchange: &Exchange) -> Option<&evergate_core::model::http::Proxy> {
