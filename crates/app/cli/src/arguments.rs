@@ -16,7 +16,7 @@ without touching this machine: evergate lab";
 /// One program for failover and proxying: what keepalived and nginx do together, under one
 /// supervisor, so that the virtual address follows the proxy's real health.
 #[derive(Debug, Parser)]
-#[command(name = "evergate", version, long_version = LONG_VERSION, after_help = NAMES, arg_required_else_help = true)]
+#[command(name = "evergate", version = LONG_VERSION, after_help = NAMES, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -16,6 +16,9 @@ fn main() -> ExitCode {
     if let Some(exit) = evergate_daemon::run_role() {
         return exit;
     }
+    if let Some(exit) = evergate_lab::run_node() {
+        return exit;
+    }
     let argv: Vec<OsString> = std::env::args_os().collect();
     let name = argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if evergate_daemon::nginx::is_master_title(&name) {

@@ -1,5 +1,6 @@
 //! The processes that do the work: what each does with the supervisor's messages.
 
+mod failover;
 mod proxy;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ pub fn run_role() -> Option<ExitCode> {
     };
     Some(match kind {
         "proxy" => proxy::run(end),
-        _ => ExitCode::FAILURE,
+        "failover" => failover::run(end),
+        _ => return None,
     })
 }
