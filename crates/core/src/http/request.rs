@@ -346,10 +346,8 @@ impl RequestHead {
     /// Remembers what the framing and the rules need to know about a header.
     fn note(&mut self, index: u16, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
-                if self.host.replace(index).is_some() {
-                    return Err(HeadError::DuplicateHeader("Host"));
-                }
+            4 if name.eq_ignore_ascii_case(b"host") && self.host.replace(index).is_some() => {
+                return Err(HeadError::DuplicateHeader("Host"));
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");

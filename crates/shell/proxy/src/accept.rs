@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_local;
 
 use crate::http::connection;
-use crate::http::proxy::trouble::Errno;
 use crate::http::exchange::{ClientAddress, LocalAddress};
+use crate::http::proxy::trouble::Errno;
 use crate::io::Stream;
 use crate::stream;
 use crate::worker::{Listener, ListenerUse, Worker};
@@ -41,7 +41,10 @@ pub(crate) async fn run(worker: Rc<Worker>, listener: Listener) {
     let socket = match open(listener.fd, &listener.socket.address) {
         Ok(socket) => socket,
         Err(error) => {
-            worker.complain(LogLevel::Alert, format_args!("listening socket {}: {error}", listener.socket.key()));
+            worker.complain(
+                LogLevel::Alert,
+                format_args!("listening socket {}: {error}", listener.socket.key()),
+            );
             return;
         }
     };

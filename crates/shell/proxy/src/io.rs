@@ -56,7 +56,11 @@ impl Stream {
     }
 
     /// Writes as much of `parts` as the socket takes.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match (self, parts) {
             (Self::Tcp(socket), [one]) => Pin::new(socket).poll_write(cx, one),
             (Self::Unix(socket), [one]) => Pin::new(socket).poll_write(cx, one),
@@ -79,12 +83,10 @@ impl Stream {
                 Self::Unix(socket) => socket.poll_write_ready(cx),
             })?;
             let sent = match self {
-                Self::Tcp(socket) => {
-                    socket.try_io(Interest::WRITABLE, || send_file(socket.as_fd(), file.as_fd(), offset, count))
-                }
-                Self::Unix(socket) => {
-                    socket.try_io(Interest::WRITABLE, || send_file(socket.as_fd(), file.as_fd(), offset, count))
-                }
+                Self::Tcp(socket) => socket
+                    .try_io(Interest::WRITABLE, || send_file(socket.as_fd(), file.as_fd(), offset, count)),
+                Self::Unix(socket) => socket
+                    .try_io(Interest::WRITABLE, || send_file(socket.as_fd(), file.as_fd(), offset, count)),
             };
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -74,7 +74,11 @@ impl Proxy {
     ///
     /// # Errors
     /// Nothing is in service then.
-    pub fn start(plan: ProxyPlan, sockets: Vec<(String, OwnedFd)>, report: Report) -> Result<Self, StartError> {
+    pub fn start(
+        plan: ProxyPlan,
+        sockets: Vec<(String, OwnedFd)>,
+        report: Report,
+    ) -> Result<Self, StartError> {
         let start = std::time::Instant::now();
         let threads = match plan.main.worker_threads {
             Some(count) => usize::from(count.max(1)),
@@ -98,7 +102,12 @@ impl Proxy {
             };
             let thread = worker::spawn(shared, inbox).map_err(StartError::Thread)?;
             let pulses = Arc::new(AtomicUsize::new(0));
-            proxy.workers.push(WorkerHandle { commands, counters: Arc::clone(counters), thread: Some(thread), pulses });
+            proxy.workers.push(WorkerHandle {
+                commands,
+                counters: Arc::clone(counters),
+                thread: Some(thread),
+                pulses,
+            });
         }
         proxy.listen(sockets)?;
         Ok(proxy)
@@ -109,7 +118,11 @@ impl Proxy {
     ///
     /// # Errors
     /// The old plan stays in service then.
-    pub fn reconfigure(&mut self, plan: ProxyPlan, sockets: Vec<(String, OwnedFd)>) -> Result<(), StartError> {
+    pub fn reconfigure(
+        &mut self,
+        plan: ProxyPlan,
+        sockets: Vec<(String, OwnedFd)>,
+    ) -> Result<(), StartError> {
         let service = Arc::new(Service::compile(plan, Some(&self.service), &self.report)?);
         let old = std::mem::replace(&mut self.service, service);
         self.listen(sockets).inspect_err(|_| self.service = old)

@@ -118,7 +118,6 @@ impl Deployment {
         let known = self.addresses.get(*group as usize).and_then(|members| members.get(member));
         known.map_or_else(|| Rc::from(""), Rc::clone)
     }
-
 }
 
 /// Members are numbered as in [`Groups`]: the addresses of each server, in order.

@@ -1,12 +1,12 @@
 //! One worker thread: an event loop, and what its connections share.
 
 use std::cell::{Cell, RefCell};
-use std::{fmt, io};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::{fmt, io};
 
 use evergate_core::model::proxy::{ListenSocket, LogLevel};
 use evergate_core::time::Duration;
@@ -107,6 +107,7 @@ pub(crate) struct Worker {
     pub(crate) upstream_connections: Rc<Cell<usize>>,
     serials: Arc<AtomicU64>,
     /// Finished exchanges, to be used again.
+    #[expect(clippy::vec_box, reason = "exchanges are large, and move between tasks by their address")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     /// The plan in service; requests under way may hold an older one.
     current: RefCell<Rc<Deployment>>,

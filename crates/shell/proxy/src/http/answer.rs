@@ -77,8 +77,6 @@ pub(crate) enum Body {
     /// There is none.
     #[default]
     Empty,
-    /// A fixed text.
-    Fixed(&'static [u8]),
     /// Bytes made for this answer.
     Bytes(Vec<u8>),
     /// Pieces one after another, such as a part of a file or a `multipart/byteranges`.

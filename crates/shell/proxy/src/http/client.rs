@@ -35,18 +35,25 @@ impl Client {
         self.watchdog.set(self.worker.clock.now() + time);
     }
 
-    /// Waits until there is something to read; no buffer is held meanwhile if nothing is in it.
-    pub(crate) async fn readable(&mut self) -> Result<(), Fault> {
-        if let Some(buffer) = self.input.give_back() {
-            self.worker.buffers.put(buffer);
-        }
-        poll_fn(|cx| {
-            if let Poll::Ready(ready) = self.stream.poll_readable(cx) {
-                return Poll::Ready(ready.map_err(Fault::from));
+    /// Waits for bytes and reads them, like [`Client::fill`]; while there are none, no buffer is
+    /// held.
+    pub(crate) async fn first_bytes(&mut self) -> Result<usize, Fault> {
+        let count = poll_fn(|cx| {
+            // A socket may seem readable and not be so.
+            while self.stream.poll_readable(cx).is_ready() {
+                self.make_room(1);
+                if let Poll::Ready(read) = self.input.poll_fill(&mut self.stream, cx) {
+                    return Poll::Ready(read.map_err(Fault::from));
+                }
+            }
+            if let Some(buffer) = self.input.give_back() {
+                self.worker.buffers.put(buffer);
             }
             self.watchdog.poll(&self.worker.clock, cx).map(|()| Err(Fault::TimedOut))
         })
-        .await
+        .await?;
+        self.worker.clock.refresh();
+        Ok(count)
     }
 
     /// Reads once, until the deadline that was set; at least `room` bytes are made free. How many

@@ -39,8 +39,6 @@ enum Head {
     Refused(u16),
     /// The client left or was too slow: nothing is sent; the status is for the log.
     Lost(u16),
-    /// There was no request at all.
-    Nothing,
 }
 
 /// Serves a connection to its end.
@@ -136,7 +134,7 @@ async fn wait(client: &mut Client, place: &Place) -> bool {
     place.set(Activity::Idle);
     counters.counters.idle.up();
     let _idle = Idle(&counters);
-    let came = client.readable().await.is_ok();
+    let came = matches!(client.first_bytes().await, Ok(1..));
     place.set(Activity::Busy);
     came
 }
@@ -158,7 +156,6 @@ async fn converse(client: &mut Client, x: &mut Exchange, route: &Route) -> After
         other => other,
     };
     let entry = match head {
-        Head::Nothing => return After::Close,
         Head::Lost(status) => {
             x.answer.status = status;
             x.log_access();
@@ -218,8 +215,8 @@ async fn read_head(client: &mut Client, x: &mut Exchange) -> Head {
     let rules = limits::rules(server);
     client.worker.counters.reading.up();
     let _reading = Reading(Rc::clone(&client.worker));
+    client.allow(server.client_header_timeout);
     let mut seen = 0;
-    let mut deadline_set = false;
     loop {
         let bytes = client.input.bytes();
         // Without a new line end nothing can have been completed.
@@ -241,14 +238,8 @@ async fn read_head(client: &mut Client, x: &mut Exchange) -> Head {
         if let Err(error) = head_limits.check_partial(bytes) {
             return refuse(x, client, &error);
         }
-        if !deadline_set && seen > 0 {
-            deadline_set = true;
-            client.allow(server.client_header_timeout);
-        }
         let room = if client.input.free() == 0 { 4096 } else { 1 };
-        let nothing = seen == 0;
         match client.fill(room).await {
-            Ok(0) | Err(Fault::Closed) if nothing => return Head::Nothing,
             Ok(0) | Err(Fault::Closed) => {
                 x.log(
                     LogLevel::Info,
@@ -256,23 +247,14 @@ async fn read_head(client: &mut Client, x: &mut Exchange) -> Head {
                 );
                 return Head::Lost(400);
             }
-            Ok(_) => {
-                if nothing {
-                    x.started = client.worker.clock.now();
-                }
-            }
-            Err(Fault::TimedOut) if nothing => return Head::Nothing,
+            Ok(_) => {}
             Err(Fault::TimedOut) => {
-                x.log(
-                    LogLevel::Info,
-                    format_args!("client timed out while reading client request headers"),
-                );
+                x.log(LogLevel::Info, format_args!("client timed out while reading client request headers"));
                 if x.location().reset_timed_out_connection {
                     client.stream.reset_on_close();
                 }
                 return Head::Lost(408);
             }
-            Err(Fault::Io(_)) if nothing => return Head::Nothing,
             Err(Fault::Io(error)) => {
                 x.log(
                     LogLevel::Info,

@@ -238,7 +238,8 @@ impl Route {
         let service = worker.service();
         let key = self.service.plan.http.listeners[self.listener].socket.key();
         let listeners = service.plan.http.listeners.iter();
-        if let Some(listener) = listeners.map(|listener| listener.socket.key()).position(|other| other == key) {
+        if let Some(listener) = listeners.map(|listener| listener.socket.key()).position(|other| other == key)
+        {
             self.listener = listener;
             self.address = service.routing.address(listener, local);
             self.service = service;

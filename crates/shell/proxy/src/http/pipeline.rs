@@ -5,8 +5,8 @@ use std::rc::Rc;
 use evergate_core::http::Framing;
 use evergate_core::model::http::Content;
 use evergate_core::model::proxy::LogLevel;
-use evergate_core::rules::{error_page as pages, redirect, status};
 use evergate_core::rules::location::Found;
+use evergate_core::rules::{error_page as pages, redirect, status};
 use evergate_core::time::Duration;
 
 use super::answer::Outcome;
@@ -65,7 +65,9 @@ fn walk(x: &mut Exchange, mut outcome: Outcome) -> Way {
             Outcome::Answer => return Way::Send,
             Outcome::Close => return Way::Close,
             Outcome::Status(code) => Step::To(error_page::run(x, code)),
-            Outcome::Redirect => Step::To(if redirected(x) { server_rewrite(x) } else { Outcome::Status(500) }),
+            Outcome::Redirect => {
+                Step::To(if redirected(x) { server_rewrite(x) } else { Outcome::Status(500) })
+            }
             Outcome::Named(id) => {
                 if redirected(x) {
                     x.location = id;
@@ -93,7 +95,10 @@ fn redirected(x: &mut Exchange) -> bool {
     if x.redirects_left == 0 {
         x.log(
             LogLevel::Error,
-            format_args!("rewrite or internal redirection cycle while internally redirecting to \"{}\"", x.uri.escape_ascii()),
+            format_args!(
+                "rewrite or internal redirection cycle while internally redirecting to \"{}\"",
+                x.uri.escape_ascii()
+            ),
         );
         return false;
     }

@@ -74,9 +74,9 @@ impl Expression {
         matched.captures.clear();
         matched.captures.subject.extend_from_slice(subject);
         for group in 0..places.len() {
-            let place = places.get(group).and_then(|(start, end)| {
-                Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
-            });
+            let place = places
+                .get(group)
+                .and_then(|(start, end)| Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?)));
             matched.captures.groups.push(place);
         }
         for (group, variable) in &self.names {

@@ -31,6 +31,7 @@ pub(crate) enum Delivery {
 /// Decides how the body is delivered, and whether the connection can be kept then.
 pub(crate) fn delivery(x: &mut Exchange) -> Delivery {
     let status = status::sent(x.status());
+    x.keep_alive &= !x.worker.is_quitting();
     if status == 204 {
         x.answer.content_length = None;
         x.answer.content_type.clear();
@@ -147,7 +148,6 @@ async fn send_body(
     body: &Body,
 ) -> Result<(), Fault> {
     match body {
-        Body::Fixed(bytes) => all(client, x, delivery, head, bytes).await,
         Body::Bytes(bytes) => all(client, x, delivery, head, bytes).await,
         Body::Pieces(pieces) if delivery != Delivery::NoBody => {
             Box::pin(send_pieces(client, x, delivery, head, pieces)).await
@@ -199,7 +199,8 @@ async fn send_pieces(
             Piece::Bytes(bytes) => part(client, x, delivery, std::mem::take(&mut before), bytes).await?,
             Piece::File { file, offset, length } => {
                 let mut buffer = client.worker.buffers.large();
-                let sent = send_file(client, x, delivery, &mut before, &mut buffer, (file, *offset, *length)).await;
+                let sent =
+                    send_file(client, x, delivery, &mut before, &mut buffer, (file, *offset, *length)).await;
                 client.worker.buffers.put(buffer);
                 sent?;
             }
@@ -280,10 +281,7 @@ pub(crate) fn failed(x: &mut Exchange, client: &Client, fault: &Fault) {
             x.log(LogLevel::Info, format_args!("client closed connection while sending response to client"));
         }
         Fault::Io(error) => {
-            x.log(
-                LogLevel::Info,
-                format_args!("writev() failed ({error}) while sending response to client"),
-            );
+            x.log(LogLevel::Info, format_args!("writev() failed ({error}) while sending response to client"));
         }
     }
 }

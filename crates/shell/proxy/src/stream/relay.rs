@@ -109,7 +109,7 @@ pub(crate) async fn relay(
         up: Direction::new(early, limits.buffer_bytes),
         down: Direction::new(Vec::new(), limits.buffer_bytes),
         last_moved: clock.now(),
-        first_end: None,
+        last_end: None,
     };
     poll_fn(|cx| relay.poll(cx, idle.as_mut())).await
 }
@@ -125,7 +125,7 @@ struct Relay<'a> {
     /// And back.
     down: Direction,
     last_moved: Instant,
-    first_end: Option<Side>,
+    last_end: Option<Side>,
 }
 
 impl Relay<'_> {
@@ -158,7 +158,7 @@ impl Relay<'_> {
             self.traffic.add(from, moved, self.last_moved);
         }
         if ends_now {
-            self.first_end.get_or_insert(from);
+            self.last_end = Some(from);
         }
         result?;
         if self.limits.half_close && direction.is_done() && !direction.shut {
@@ -172,7 +172,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Whether the session is over, and who closed it first.
+    /// Whether the session is over, and whose closing made it so.
     ///
     /// As in nginx, the end of one side ends the session unless `proxy_half_close` is on; what that
     /// side sent is delivered first. Where both have closed, both are delivered.
@@ -181,7 +181,7 @@ impl Relay<'_> {
         let both_ended = self.up.ended && self.down.ended;
         let (up, down) = (self.up.is_done(), self.down.is_done());
         let over = if both_ended || (self.limits.half_close && !reset) { up && down } else { up || down };
-        if over { self.first_end } else { None }
+        if over { self.last_end } else { None }
     }
 
     fn poll_idle(&self, cx: &mut Context<'_>, mut idle: Pin<&mut Sleep>) -> Poll<End> {

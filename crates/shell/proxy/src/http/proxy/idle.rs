@@ -47,7 +47,9 @@ impl IdleConnections {
             of_location.push(match settings {
                 Keepalive { connections: 0, .. } => None,
                 Keepalive { local: true, .. } => Some(shelf(settings)),
-                Keepalive { local: false, .. } => Some(*of_group[group].get_or_insert_with(|| shelf(settings))),
+                Keepalive { local: false, .. } => {
+                    Some(*of_group[group].get_or_insert_with(|| shelf(settings)))
+                }
             });
         }
         Self { shelves, of_location }

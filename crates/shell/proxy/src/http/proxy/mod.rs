@@ -19,9 +19,7 @@ use std::io::IoSlice;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-use evergate_core::balance::{
-    self, Budget, Change, Failure, Next, RetryPolicy, after_answer, after_failure,
-};
+use evergate_core::balance::{self, Budget, Change, Failure, Next, RetryPolicy, after_answer, after_failure};
 use evergate_core::http::{Framing, Progress, ResponseFraming};
 use evergate_core::model::http::{Content, Location, Proxy, ProxyTarget, UpstreamId};
 use evergate_core::model::proxy::LogLevel;
@@ -121,7 +119,13 @@ async fn attempts(client: &mut Client, x: &mut Exchange, plan: &Plan<'_>) -> Pro
     loop {
         let Some(lease) = group.pick(now, &mut x.tried) else {
             let address = Rc::from(group.name());
-            x.attempts.push(Attempt { address, started: now, status: 502, after_redirect, ..Attempt::default() });
+            x.attempts.push(Attempt {
+                address,
+                started: now,
+                status: 502,
+                after_redirect,
+                ..Attempt::default()
+            });
             finish_attempt(client, x);
             x.log(LogLevel::Error, format_args!("no live upstreams while connecting to upstream"));
             return Proxied::Status(502);
@@ -205,7 +209,10 @@ fn end_lease(
         None => lease.failed(now, &format_args!("it answered with status {}", failure.status()), &tally),
     };
     if matches!(change, Some(Change::PutAside | Change::StaysAside)) {
-        x.log(LogLevel::Warn, format_args!("upstream server temporarily disabled while connecting to upstream"));
+        x.log(
+            LogLevel::Warn,
+            format_args!("upstream server temporarily disabled while connecting to upstream"),
+        );
     }
 }
 
@@ -276,7 +283,8 @@ impl TryOne<'_> {
         let proxy = self.plan.proxy;
         let endpoint = self.lease.endpoint();
         let origin =
-            Box::pin(Origin::connect(client, endpoint, proxy.connect_timeout, self.plan.watch_client())).await?;
+            Box::pin(Origin::connect(client, endpoint, proxy.connect_timeout, self.plan.watch_client()))
+                .await?;
         if proxy.socket_keepalive {
             origin.stream.set_keepalive();
         }
@@ -284,7 +292,12 @@ impl TryOne<'_> {
     }
 
     /// Sends head and body.
-    async fn send(&mut self, client: &mut Client, x: &mut Exchange, origin: &mut Origin) -> Result<Sent, Trouble> {
+    async fn send(
+        &mut self,
+        client: &mut Client,
+        x: &mut Exchange,
+        origin: &mut Origin,
+    ) -> Result<Sent, Trouble> {
         let proxy = self.plan.proxy;
         let framing = body_framing(x, proxy);
         let mut head = client.worker.buffers.text();
@@ -333,7 +346,9 @@ fn body_framing(x: &Exchange, proxy: &Proxy) -> BodyFraming {
         (RequestBody::None | RequestBody::Passed, _) => BodyFraming::None,
         (RequestBody::Memory(body), _) => BodyFraming::Length(body.len() as u64),
         (RequestBody::File { length, .. }, _) => BodyFraming::Length(*length),
-        (RequestBody::Unread | RequestBody::Streaming, Framing::Length(length)) => BodyFraming::Length(length),
+        (RequestBody::Unread | RequestBody::Streaming, Framing::Length(length)) => {
+            BodyFraming::Length(length)
+        }
         (RequestBody::Unread | RequestBody::Streaming, Framing::Chunked) => BodyFraming::Chunked,
         (RequestBody::Unread | RequestBody::Streaming, Framing::None) => BodyFraming::None,
     }

@@ -115,7 +115,10 @@ impl Origin {
                 if watch_client && client.poll_gone(cx).is_ready() {
                     return Poll::Ready(Err(Trouble::ClientGone(Doing::Sending)));
                 }
-                client.watchdog.poll(&client.worker.clock, cx).map(|()| Err(Trouble::TimedOut(Doing::Sending)))
+                client
+                    .watchdog
+                    .poll(&client.worker.clock, cx)
+                    .map(|()| Err(Trouble::TimedOut(Doing::Sending)))
             })
             .await?;
             if count == 0 {

@@ -35,16 +35,8 @@ pub(crate) enum Operation {
 }
 
 /// Headers of a request that concern one connection only, or that the body's framing decides.
-const NEVER_PASSED: [&str; 8] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
+const NEVER_PASSED: [&str; 8] =
+    ["connection", "content-length", "expect", "host", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
 impl Program {
     /// The programs of all locations; `None` for those that do not proxy.
@@ -144,9 +136,15 @@ mod tests {
     fn names_are_found_in_either_case() {
         let long = "x".repeat(70);
         let set = NameSet::new(["Date", "X-Pad", &long]);
-        for (name, expected) in
-            [("date", true), ("DATE", true), ("etag", false), ("x-pad", true), ("", false), (&long, true), ("x", false)]
-        {
+        for (name, expected) in [
+            ("date", true),
+            ("DATE", true),
+            ("etag", false),
+            ("x-pad", true),
+            ("", false),
+            (&long, true),
+            ("x", false),
+        ] {
             assert_eq!(set.contains(name.as_bytes()), expected, "{name}");
         }
     }

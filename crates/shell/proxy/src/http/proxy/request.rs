@@ -54,7 +54,13 @@ fn write_args(x: &Exchange, uri: &mut Vec<u8>) {
 }
 
 /// Appends the request's head to `out`.
-pub(super) fn write_head(x: &Exchange, proxy: &Proxy, program: &Program, body: BodyFraming, out: &mut Vec<u8>) {
+pub(super) fn write_head(
+    x: &Exchange,
+    proxy: &Proxy,
+    program: &Program,
+    body: BodyFraming,
+    out: &mut Vec<u8>,
+) {
     match &proxy.method {
         Some(method) => render(method, x, out),
         None => out.extend_from_slice(x.head.method_name()),

@@ -90,7 +90,8 @@ pub(super) async fn run(
         }
         choose_buffer(client, origin, &left);
         client.allow(terms.read_timeout);
-        let read = origin.fill(client, Doing::ReadingBody, terms.watch_client).await.map_err(Broken::Origin)?;
+        let read =
+            origin.fill(client, Doing::ReadingBody, terms.watch_client).await.map_err(Broken::Origin)?;
         if read == 0 {
             if matches!(left, Left::Unknown) {
                 left = Left::Nothing;

@@ -92,9 +92,14 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientGone(doing) => {
-                write!(f, "client prematurely closed connection, so upstream connection is closed too {doing}")
+                write!(
+                    f,
+                    "client prematurely closed connection, so upstream connection is closed too {doing}"
+                )
             }
-            Self::Client(_) => f.write_str("client's request could not be read while sending request to upstream"),
+            Self::Client(_) => {
+                f.write_str("client's request could not be read while sending request to upstream")
+            }
             Self::TimedOut(doing) => write!(f, "upstream timed out (110: Connection timed out) {doing}"),
             Self::Closed(doing) => write!(f, "upstream prematurely closed connection {doing}"),
             Self::Io { doing, error } => {
