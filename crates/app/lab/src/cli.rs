@@ -17,7 +17,7 @@ use crate::world;
 /// Everything lives in namespaces of its own and is gone when the lab ends. It needs no root
 /// where unprivileged user namespaces are allowed.
 #[derive(Debug, Parser)]
-#[command(name = "evergate lab")]
+#[command(name = "evergate lab", bin_name = "evergate lab", no_binary_name = true)]
 struct LabArguments {
     #[command(subcommand)]
     command: Option<LabCommand>,
@@ -68,7 +68,7 @@ impl LabArguments {
     }
 }
 
-/// `evergate lab …`; `arguments` start with the program's name.
+/// `evergate lab …`; `arguments` are those after that word.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let arguments = match LabArguments::try_parse_from(arguments) {
@@ -173,7 +173,7 @@ fn live(arguments: &LabArguments) -> ExitCode {
 
 /// An application server that says who it is, for labs and tests.
 #[derive(Debug, Parser)]
-#[command(name = "evergate demo-app")]
+#[command(name = "evergate demo-app", bin_name = "evergate demo-app", no_binary_name = true)]
 struct DemoArguments {
     /// Its name, in every answer.
     #[arg(long, default_value = "app")]
@@ -183,7 +183,7 @@ struct DemoArguments {
     listen: SocketAddr,
 }
 
-/// `evergate demo-app …`; `arguments` start with the program's name.
+/// `evergate demo-app …`; `arguments` are those after that word.
 #[must_use]
 pub fn demo_app(arguments: Vec<OsString>) -> ExitCode {
     let arguments = match DemoArguments::try_parse_from(arguments) {
@@ -199,10 +199,15 @@ pub fn demo_app(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// `evergate lab-node NAME` and `evergate lab-init NAME`: the lab's own machines start this way.
+/// Does what a machine of the lab must do first, if this process was started as one.
 #[must_use]
-pub fn internal(command: &str, name: &str) -> ExitCode {
-    if command == "lab-node" { world::init::node_main(name) } else { world::init::init_main(name) }
+pub fn run_node() -> Option<ExitCode> {
+    let words: Vec<OsString> = std::env::args_os().skip(1).take(2).collect();
+    match words.as_slice() {
+        [command, name] if command == "lab-node" => Some(world::init::node_main(&name.to_string_lossy())),
+        [command, _] if command == "lab-init" => Some(world::init::init_main()),
+        _ => None,
+    }
 }
 
 /// Prints help or a usage error, as clap would.

@@ -15,4 +15,4 @@ mod screen;
 pub mod topology;
 pub mod world;
 
-pub use cli::{demo_app, internal, run};
+pub use cli::{demo_app, run, run_node};

@@ -60,8 +60,8 @@ pub(super) enum Notice {
     },
 }
 
-/// `evergate lab-node NAME`: enters new namespaces and starts their first process.
-pub fn node_main(name: &str) -> ExitCode {
+/// `lab-node NAME`: enters new namespaces and starts their first process.
+pub(crate) fn node_main(name: &str) -> ExitCode {
     let kinds = Namespaces { network: true, mount: true, pid: true, uts: true, ipc: true, user: false };
     let started = namespace::unshare(kinds).and_then(|()| {
         namespace::set_host_name(name)?;
@@ -77,8 +77,8 @@ pub fn node_main(name: &str) -> ExitCode {
     }
 }
 
-/// `evergate lab-init NAME`: the first process of a node.
-pub fn init_main(_name: &str) -> ExitCode {
+/// `lab-init NAME`: the first process of a node.
+pub(crate) fn init_main() -> ExitCode {
     if let Err(error) = furnish() {
         tell(&Notice::Failed { message: format!("cannot set its file system up: {error}") });
         return ExitCode::FAILURE;

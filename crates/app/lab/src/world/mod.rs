@@ -5,7 +5,7 @@
 //! that come through a pipe, and ends when the pipe does. So nothing outlives the lab, however
 //! it ends: with the first process of a namespace all others go.
 
-pub mod init;
+pub(crate) mod init;
 mod node;
 
 use std::collections::BTreeMap;
