@@ -31,6 +31,8 @@ pub(crate) struct Instance {
     pub(crate) since_ms: u64,
     /// An address was seen to go; see then whether it is really missing.
     pub(crate) recheck_at: Option<Instant>,
+    /// The proxy is being started again, and that counts as a failure from then on.
+    pub(crate) grace_ends: Option<Instant>,
     /// It left the configuration: its end is a fault to those that are notified.
     pub(crate) leaving: bool,
     restored_at: Option<Instant>,
@@ -58,6 +60,7 @@ impl Instance {
             holds: false,
             since_ms: crate::scripts::unix_ms(),
             recheck_at: None,
+            grace_ends: None,
             leaving: false,
             restored_at: None,
             link: None,
@@ -101,6 +104,7 @@ impl Instance {
         links: &Links,
         proxy: &Proxy,
     ) -> Option<Standing> {
+        self.grace_ends = proxy.counts_at(&self.plan.track_proxy).filter(|at| *at > now);
         let standing =
             effective_priority(self.plan.priority, &self.tracked(now, scripts, names, links, proxy));
         if self.standing.as_ref() == Some(&standing) {
@@ -144,9 +148,8 @@ impl Instance {
     }
 
     /// When it wants to be woken next.
-    pub(crate) fn deadline(&self, now: Instant, proxy: &Proxy) -> Option<Instant> {
-        let grace = proxy.counts_at(&self.plan.track_proxy).filter(|at| *at > now);
-        [self.router.deadline(), self.announcer.deadline(), self.recheck_at, grace]
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.router.deadline(), self.announcer.deadline(), self.recheck_at, self.grace_ends]
             .into_iter()
             .flatten()
             .min()

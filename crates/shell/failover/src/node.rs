@@ -74,13 +74,13 @@ impl Node {
         poll: Poll,
     ) -> Result<Self, RunError> {
         // The monitor first: what changes while the rest is read is told again, not missed.
-        log.info("Registering Kernel netlink reflector");
+        log.detail(|| "Registering Kernel netlink reflector".into());
         let monitor = Monitor::open().map_err(while_doing("the netlink monitor cannot be opened"))?;
         poll.watch(monitor.as_fd(), MONITOR).map_err(while_doing("epoll_ctl"))?;
-        log.info("Registering Kernel netlink command channel");
+        log.detail(|| "Registering Kernel netlink command channel".into());
         let mut netlink = Netlink::open().map_err(while_doing("netlink cannot be opened"))?;
         let links = Links::read(&mut netlink).map_err(while_doing("links cannot be listed"))?;
-        log.info("Registering gratuitous ARP shared channel");
+        log.detail(|| "Registering gratuitous ARP shared channel".into());
         let frames = FrameSocket::sender().map_err(while_doing("the packet socket cannot be opened"))?;
         let mut node = Self {
             options,
@@ -109,8 +109,8 @@ impl Node {
     }
 
     /// When something is due next.
-    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let instances = self.instances.iter().filter_map(|instance| instance.deadline(now, &self.proxy));
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let instances = self.instances.iter().filter_map(Instance::deadline);
         instances.chain(self.scripts.deadline()).min()
     }
 
@@ -132,7 +132,9 @@ impl Node {
             if self.instances[index].recheck_at.is_some_and(|at| at <= now) {
                 self.recheck_addresses(now, index);
             }
-            self.refresh_standing(now, index);
+            if self.instances[index].grace_ends.is_some_and(|at| at <= now) {
+                self.refresh_standing(now, index);
+            }
             if self.instances[index].router.deadline().is_some_and(|at| at <= now) {
                 self.feed(now, index, Event::Timeout);
             }
@@ -213,7 +215,7 @@ impl Node {
             (!self.links.holds(link.index, held.address)).then(|| (held.address, link.name.clone()))
         });
         if let Some((address, link)) = missing {
-            self.log.info(format!("Netlink reflector reports IP {address} removed from {link}"));
+            self.log.detail(|| format!("Netlink reflector reports IP {address} removed from {link}"));
             self.instances[index].note_restored(now);
             self.feed(now, index, Event::AddressLost { address });
         }

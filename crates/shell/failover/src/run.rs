@@ -108,8 +108,12 @@ fn prefer_this_thread(options: &Options, log: &Log) {
 
 fn turn_until_stopped(node: &mut Node, port: &mut dyn Port) -> Result<(), RunError> {
     let mut ready = Vec::new();
+    // Some may have come before anybody watched for them.
+    if take_commands(node, port)? == Next::Stop {
+        return Ok(());
+    }
     loop {
-        let deadline = node.deadline(clock::now());
+        let deadline = node.deadline();
         node.poll().wait(deadline, &mut ready).map_err(while_doing("epoll_wait"))?;
         let now = clock::now();
         node.note_delay(now, deadline);

@@ -106,6 +106,30 @@ fn keepalived_is_killed_and_returns(name: &str, timing: &Timing) {
 }
 
 #[test]
+fn unicast_peers_find_each_other() {
+    if !can_run(&["keepalived", "ip", "unshare"]) {
+        return;
+    }
+    let pair = Pair::new("unicast");
+    let mut unicast = plan(90, V3.version, V3.interval);
+    unicast.instances[0].unicast_peers = vec![[192, 168, 77, 2].into()];
+    let ours = Node::start(&pair.ours, &pair.directory, unicast);
+    let configuration = keepalived_conf(100, V3.version, V3.written)
+        .replace("virtual_ipaddress", "unicast_peer { 192.168.77.1 }\n virtual_ipaddress");
+    let keepalived = Keepalived::start(&pair.theirs, &pair.directory, &configuration);
+    wait_for("keepalived has the address alone", SECONDS_10, || {
+        pair.theirs.holds(VIP) && !pair.ours.holds(VIP)
+    });
+    ours.wait_for(VrrpState::Backup, SECONDS_10);
+    keepalived.kill();
+    ours.wait_for(VrrpState::Master, SECONDS_10);
+    let keepalived = Keepalived::start(&pair.theirs, &pair.directory, &configuration);
+    ours.wait_for(VrrpState::Backup, SECONDS_10);
+    keepalived.stop();
+    ours.wait_for(VrrpState::Master, SECONDS_10);
+}
+
+#[test]
 fn v2_with_a_password_ours_stops_and_returns() {
     ours_stops_and_returns("v2-ours-stops", &V2);
 }

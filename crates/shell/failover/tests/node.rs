@@ -13,6 +13,7 @@ use evergate_core::model::role::ProxyHealth;
 use evergate_core::model::status::VrrpState;
 use evergate_core::wire::vrrp::{PROTOCOL, ipv4_header};
 use evergate_failover::{Command, Report, RunError};
+use evergate_linux::netlink::Netlink;
 use evergate_linux::raw::IpSocket;
 use support::{Node, Pair, VIP, address, can_run, plan, wait_for};
 
@@ -56,8 +57,19 @@ fn a_leftover_goes_at_the_start_and_a_stolen_address_comes_back() {
     let pair = Pair::new("addresses");
     pair.ours.ip("addr add 192.168.77.100/32 dev eth0");
     // So slow that it stays backup for the length of the test.
+    let socket = pair.theirs.inside(|| {
+        let socket = IpSocket::open(PROTOCOL, "eth0")?;
+        let index = Netlink::open()?.links()?.iter().find(|link| link.name == "eth0").map(|link| link.index);
+        socket.join([224, 0, 0, 18].into(), index.expect("made before"))?;
+        std::io::Result::Ok(socket)
+    });
     let slow = Node::start(&pair.ours, &pair.directory, plan(100, Version::V2, Duration::from_secs(60)));
     wait_for("the leftover is gone", SECONDS_5, || !pair.ours.holds(VIP));
+    // Whoever left it had no time to say that it stops.
+    let mut packet = [0; 256];
+    wait_for("priority 0 is sent", SECONDS_5, || {
+        matches!(socket.as_ref().expect("root may").receive(&mut packet), Ok(Some(_))) && packet[22] == 0
+    });
     assert_eq!(slow.state(), VrrpState::Backup);
     slow.stop().expect("a good end");
 

@@ -6,6 +6,7 @@ use evergate_core::model::event::Happening;
 use evergate_core::model::failover::{self as plan, FailoverPlan};
 use evergate_core::time::{Duration, Instant};
 use evergate_core::vrrp::{Event, Settings};
+use evergate_core::wire::vrrp::PRIORITY_STOP;
 
 use super::Node;
 use crate::addresses;
@@ -22,8 +23,12 @@ impl Node {
         self.open_sockets()?;
         for index in 0..self.instances.len() {
             // A predecessor that was killed may have left them; nobody answers for them now.
-            if self.instances[index].plan.priority != u8::MAX {
-                self.remove_addresses(index);
+            let orphaned = self.instances[index].plan.priority != u8::MAX && self.remove_addresses(index);
+            self.refresh_link(now, index);
+            if orphaned {
+                // What it could not say any more, so that peers need not wait until it is silent
+                // for too long. One that took over already hears it and goes on.
+                self.send_advert(now, index, PRIORITY_STOP);
             }
             self.set_off(now, index);
         }
@@ -158,10 +163,9 @@ impl Node {
                 Some(group) => format!("multicast, address({group})"),
                 None => "unicast".to_owned(),
             };
-            self.log.info(format!(
-                "VRRP sockpool: [ifindex({:3}), family(IPv4), proto(112), {kind}]",
-                link.index
-            ));
+            self.log.detail(|| {
+                format!("VRRP sockpool: [ifindex({:3}), family(IPv4), proto(112), {kind}]", link.index)
+            });
         }
         Ok(())
     }

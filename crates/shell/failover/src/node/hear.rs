@@ -86,10 +86,12 @@ impl Node {
         let accepted_before = self.instances[index].router.counters().advert_received;
         let mut actions = Vec::new();
         self.instances[index].router.handle(now, event, &mut actions);
-        if let Some(said) = said
-            && self.instances[index].router.counters().advert_received > accepted_before
+        let accepted = self.instances[index].router.counters().advert_received > accepted_before;
+        // A rival that does not hear us repeats itself, perhaps every few milliseconds.
+        if let Some(said) = said.filter(|_| accepted)
+            && let Some(count) = self.limiter.report(now, &said)
         {
-            self.log.info(said);
+            self.log.info(said + &times(count));
         }
         self.perform_all(now, index, actions);
     }

@@ -54,7 +54,7 @@ impl Node {
     pub(super) fn enter(&mut self, index: usize, from: VrrpState, to: VrrpState, reason: &str) {
         let name = &self.instances[index].plan.name;
         if from == VrrpState::Backup && to == VrrpState::Master {
-            self.log.info(format!("({name}) Receive advertisement timeout"));
+            self.log.detail(|| format!("({name}) Receive advertisement timeout"));
         }
         if to != VrrpState::Stop {
             self.log.info(format!("({name}) Entering {} STATE", to.name()));
@@ -81,10 +81,10 @@ impl Node {
         }
     }
 
-    fn send_advert(&mut self, now: Instant, index: usize, priority: u8) {
+    pub(super) fn send_advert(&mut self, now: Instant, index: usize, priority: u8) {
         let instance = &mut self.instances[index];
         if priority == PRIORITY_STOP {
-            self.log.info(format!("({}) sent 0 priority", instance.plan.name));
+            self.log.detail(|| format!("({}) sent 0 priority", instance.plan.name));
         }
         // Without an address or a link there is nobody to tell.
         let Some(IpAddr::V4(source)) = instance.router.source() else { return };
@@ -115,17 +115,20 @@ impl Node {
         self.tell_addresses(index, true, result);
     }
 
-    pub(super) fn remove_addresses(&mut self, index: usize) {
+    /// Takes all addresses of an instance off; whether any was there.
+    pub(super) fn remove_addresses(&mut self, index: usize) -> bool {
         let instance = &mut self.instances[index];
         instance.announcer.stop();
         instance.recheck_at = None;
         let held = std::mem::take(&mut instance.holds);
         let plan = &self.instances[index].plan;
         let result = addresses::remove(&mut self.netlink, &self.links, addresses::all(plan));
-        if held || !result.changed.is_empty() {
+        let found = !result.changed.is_empty();
+        if held || found {
             self.say_addresses(index, "removing");
         }
         self.tell_addresses(index, false, result);
+        found
     }
 
     fn say_addresses(&self, index: usize, verb: &str) {
@@ -167,7 +170,10 @@ impl Node {
                 format!("({name}) was held up so long that a peer may have taken over; announcing again"),
             );
         }
-        self.happenings.push(Happening::GratuitousArp { instance: name, packets: repeat });
+        // One for every advert of a rival would be too many.
+        if cause != GarpCause::LowerPriority || self.limiter.report(now, &format!("{name} rival")).is_some() {
+            self.happenings.push(Happening::GratuitousArp { instance: name, packets: repeat });
+        }
         instance.announcer.start(now, packets, repeat);
         self.announce(now, index);
     }
