@@ -408,7 +408,9 @@ impl RequestHead {
 /// What `Connection` says: nginx looks for the word anywhere in the value.
 #[must_use]
 pub fn persistence(value: &[u8]) -> Persistence {
-    if contains_word(value, b"close") {
+    if value.eq_ignore_ascii_case(b"keep-alive") {
+        Persistence::KeepAlive
+    } else if contains_word(value, b"close") {
         Persistence::Close
     } else if contains_word(value, b"keep-alive") {
         Persistence::KeepAlive

@@ -98,6 +98,9 @@ impl<'a> Host<'a> {
     /// # Errors
     /// [`HeadError::Host`] if it can be no host.
     pub fn parse(authority: &'a [u8]) -> Result<Self, HeadError> {
+        if let Some(name) = Self::plain(authority) {
+            return Ok(name);
+        }
         let bad = |byte: &u8| *byte <= b' ' || matches!(byte, b'/' | b'\\' | b'?' | b'#' | b'@' | 0x7f);
         if authority.iter().any(bad) {
             return Err(HeadError::Host);
@@ -117,6 +120,32 @@ impl<'a> Host<'a> {
             return Err(HeadError::Host);
         }
         Ok(Self { name, port })
+    }
+}
+
+impl<'a> Host<'a> {
+    /// The usual case in one pass: letters, digits, hyphens and single dots, perhaps a port.
+    fn plain(authority: &'a [u8]) -> Option<Self> {
+        let mut before = b'.';
+        let mut name_len = authority.len();
+        for (at, byte) in authority.iter().copied().enumerate() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {}
+                b'.' if before != b'.' => {}
+                b':' => {
+                    name_len = at;
+                    break;
+                }
+                _ => return None,
+            }
+            before = byte;
+        }
+        if before == b'.' {
+            return None;
+        }
+        let (name, port) = authority.split_at(name_len);
+        let port = port.strip_prefix(b":").unwrap_or_default();
+        port.iter().all(u8::is_ascii_digit).then_some(Self { name, port })
     }
 }
 

@@ -138,10 +138,9 @@ impl ResponseHead {
         self.status = response.code.ok_or(ResponseError::StatusLine)?;
         self.version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
         let reason = response.reason.unwrap_or_default().as_bytes();
-        for (place, byte) in self.reason.0.iter_mut().zip(reason) {
-            *place = *byte;
-            self.reason_len += 1;
-        }
+        let length = reason.len().min(self.reason.0.len());
+        self.reason.0[..length].copy_from_slice(&reason[..length]);
+        self.reason_len = u8::try_from(length).unwrap_or(0);
         for header in response.headers.iter() {
             let (name, value) = (header.name.as_bytes(), header.value);
             self.note(name, value)?;

@@ -12,7 +12,6 @@ use evergate_core::time::{Duration, Instant};
 /// once a second.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    start: std::time::Instant,
     now: Cell<Instant>,
     /// Unix time at `Instant::ZERO`, in nanoseconds.
     unix_at_zero: Cell<u64>,
@@ -20,10 +19,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that has just been read. All workers share `start`, so that their instants compare.
-    pub(crate) fn new(start: std::time::Instant) -> Self {
+    /// A clock that has just been read. Instants of all workers compare.
+    pub(crate) fn new() -> Self {
         let clock = Self {
-            start,
             now: Cell::new(Instant::ZERO),
             unix_at_zero: Cell::new(0),
             corrected_at: Cell::new(Instant::ZERO),
@@ -35,8 +33,7 @@ impl Clock {
 
     /// Reads the kernel's clock.
     pub(crate) fn refresh(&self) -> Instant {
-        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let now = Instant::from_nanos(nanos);
+        let now = evergate_linux::sys::clock::now();
         self.now.set(now);
         if now.since(self.corrected_at.get()) >= Duration::from_secs(1) {
             self.correct();
@@ -59,10 +56,9 @@ impl Clock {
         self.unix_ms() / 1000
     }
 
-    /// `now` as tokio's timers want it.
+    /// A moment as tokio's timers want it; reads the kernel's clock.
     pub(crate) fn tokio(&self, moment: Instant) -> tokio::time::Instant {
-        let since_start = Duration::from_nanos(moment.as_nanos());
-        tokio::time::Instant::from_std(self.start.checked_add(since_start).unwrap_or(self.start))
+        tokio::time::Instant::now() + moment.since(self.refresh())
     }
 
     fn correct(&self) {

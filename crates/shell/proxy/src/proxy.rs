@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use evergate_core::model::event::Happening;
 use evergate_core::model::proxy::{ListenSocket, ProxyPlan};
 use evergate_core::model::status::ProxyStatus;
-use evergate_core::time::{Duration, Instant};
+use evergate_core::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::counters::Counters;
@@ -53,7 +53,6 @@ pub enum StartError {
 pub struct Proxy {
     service: Arc<Service>,
     workers: Vec<WorkerHandle>,
-    start: std::time::Instant,
     report: Report,
 }
 
@@ -79,21 +78,19 @@ impl Proxy {
         sockets: Vec<(String, OwnedFd)>,
         report: Report,
     ) -> Result<Self, StartError> {
-        let start = std::time::Instant::now();
         let threads = match plan.main.worker_threads {
             Some(count) => usize::from(count.max(1)),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let affinity = plan.main.cpu_affinity.clone();
         let service = Arc::new(Service::compile(plan, None, &report)?);
-        let mut proxy = Self { service, workers: Vec::new(), start, report };
+        let mut proxy = Self { service, workers: Vec::new(), report };
         let serials = Arc::new(AtomicU64::new(0));
         let all_counters: Arc<[Arc<Counters>]> = (0..threads).map(|_| Arc::default()).collect();
         for (index, counters) in all_counters.iter().enumerate() {
             let (commands, inbox) = unbounded_channel();
             let shared = Shared {
                 index,
-                start,
                 counters: Arc::clone(counters),
                 all_counters: Arc::clone(&all_counters),
                 service: Arc::clone(&proxy.service),
@@ -171,10 +168,9 @@ impl Proxy {
     /// Counters, and the state of the upstream servers.
     #[must_use]
     pub fn status(&self) -> ProxyStatus {
-        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let mut status = ProxyStatus {
             workers: u32::try_from(self.workers.len()).unwrap_or(u32::MAX),
-            upstreams: self.service.upstream_status(Instant::from_nanos(nanos)),
+            upstreams: self.service.upstream_status(evergate_linux::sys::clock::now()),
             ..ProxyStatus::default()
         };
         for worker in &self.workers {

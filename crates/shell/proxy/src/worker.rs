@@ -75,8 +75,6 @@ pub(crate) enum ListenerUse {
 pub(crate) struct Shared {
     /// Number of the worker, from 0.
     pub(crate) index: usize,
-    /// The start of all workers' clocks.
-    pub(crate) start: std::time::Instant,
     /// Its counters.
     pub(crate) counters: Arc<Counters>,
     /// The counters of all workers.
@@ -118,7 +116,7 @@ pub(crate) struct Worker {
 impl Worker {
     fn new(shared: &Shared) -> Rc<Self> {
         Rc::new(Self {
-            clock: Clock::new(shared.start),
+            clock: Clock::new(),
             buffers: Buffers::default(),
             counters: Arc::clone(&shared.counters),
             all_counters: Arc::clone(&shared.all_counters),
@@ -207,6 +205,7 @@ async fn run(shared: &Shared, mut inbox: UnboundedReceiver<Command>) {
             Command::Serve { service, listeners } => {
                 stop_accepting(&mut accepting);
                 worker.current.replace(Rc::new(Deployment::new(service)));
+                worker.exchanges.borrow_mut().clear(); // They hold on to the old plan.
                 worker.logs.reopened(worker.unix_seconds()); // Logs that are gone are let go.
                 for listener in listeners {
                     accepting.push(spawn_local(accept::run(Rc::clone(&worker), listener)).abort_handle());

@@ -133,7 +133,7 @@ pub(crate) async fn invite(client: &mut Client, x: &mut Exchange) -> Result<(), 
         return Ok(());
     }
     let time = x.location().send_timeout;
-    let sent = client.send(&mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")], time).await;
+    let sent = client.send(&mut [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")], time, &mut 0).await;
     sent.map_err(|_| BodyFault::Lost(499))
 }
 

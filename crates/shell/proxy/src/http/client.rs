@@ -39,12 +39,9 @@ impl Client {
     /// held.
     pub(crate) async fn first_bytes(&mut self) -> Result<usize, Fault> {
         let count = poll_fn(|cx| {
-            // A socket may seem readable and not be so.
-            while self.stream.poll_readable(cx).is_ready() {
-                self.make_room(1);
-                if let Poll::Ready(read) = self.input.poll_fill(&mut self.stream, cx) {
-                    return Poll::Ready(read.map_err(Fault::from));
-                }
+            self.make_room(1);
+            if let Poll::Ready(read) = self.input.poll_fill(&mut self.stream, cx) {
+                return Poll::Ready(read.map_err(Fault::from));
             }
             if let Some(buffer) = self.input.give_back() {
                 self.worker.buffers.put(buffer);
@@ -93,10 +90,36 @@ impl Client {
         }
     }
 
-    /// Sends `parts` to their end; `time` is allowed between two writes.
-    pub(crate) async fn send(&mut self, parts: &mut [IoSlice<'_>], time: Duration) -> Result<(), Fault> {
+    /// Sends `parts` to their end; `time` is allowed between two writes, and `bytes_sent` counts
+    /// them as they go.
+    pub(crate) async fn send(
+        &mut self,
+        mut parts: &mut [IoSlice<'_>],
+        time: Duration,
+        bytes_sent: &mut u64,
+    ) -> Result<(), Fault> {
         let Self { stream, watchdog, worker, .. } = self;
-        send(stream, parts, time, watchdog, worker).await
+        IoSlice::advance_slices(&mut parts, 0); // Leaves empty parts out.
+        let mut waiting = false;
+        while !parts.is_empty() {
+            let count = poll_fn(|cx| {
+                if let Poll::Ready(written) = stream.poll_write(cx, parts) {
+                    return Poll::Ready(written.map_err(Fault::from));
+                }
+                if !std::mem::replace(&mut waiting, true) {
+                    watchdog.set(worker.clock.refresh() + time);
+                }
+                watchdog.poll(&worker.clock, cx).map(|()| Err(Fault::TimedOut))
+            })
+            .await?;
+            if count == 0 {
+                return Err(Fault::Closed);
+            }
+            waiting = false;
+            *bytes_sent += count as u64;
+            IoSlice::advance_slices(&mut parts, count);
+        }
+        Ok(())
     }
 
     /// Sends a part of a file; `time` is allowed between two writes. How much was sent, which is
@@ -139,36 +162,6 @@ impl Client {
         }
         self.input.reserve(room);
     }
-}
-
-/// Sends `parts` to their end; `time` is allowed between two writes.
-pub(crate) async fn send(
-    stream: &mut Stream,
-    mut parts: &mut [IoSlice<'_>],
-    time: Duration,
-    watchdog: &mut Watchdog,
-    worker: &Worker,
-) -> Result<(), Fault> {
-    IoSlice::advance_slices(&mut parts, 0); // Leaves empty parts out.
-    let mut waiting = false;
-    while !parts.is_empty() {
-        let count = poll_fn(|cx| {
-            if let Poll::Ready(written) = stream.poll_write(cx, parts) {
-                return Poll::Ready(written.map_err(Fault::from));
-            }
-            if !std::mem::replace(&mut waiting, true) {
-                watchdog.set(worker.clock.refresh() + time);
-            }
-            watchdog.poll(&worker.clock, cx).map(|()| Err(Fault::TimedOut))
-        })
-        .await?;
-        if count == 0 {
-            return Err(Fault::Closed);
-        }
-        waiting = false;
-        IoSlice::advance_slices(&mut parts, count);
-    }
-    Ok(())
 }
 
 impl Drop for Client {

@@ -12,7 +12,7 @@ use super::body;
 use super::client::Client;
 use super::exchange::{Connection, Exchange, RequestBody, Route};
 use super::limits::{self, HeadLimits};
-use super::logging::Waiting;
+use super::logging::{Numbered, Waiting};
 use super::pipeline::{self, Entry};
 use crate::accept::Accepted;
 use crate::io::{Fault, Input, Watchdog};
@@ -50,7 +50,6 @@ pub(crate) async fn serve(
     place: Place,
 ) {
     let now = worker.clock.refresh();
-    accepted.stream.set_nodelay();
     worker.counters.active.up();
     let address = service.routing.address(listener, &accepted.local);
     let connection = Rc::new(Connection {
@@ -71,14 +70,20 @@ pub(crate) async fn serve(
         worker,
     };
     let settings = route.service.server(route.default_server());
+    if route.service.location(settings.base).tcp_nodelay {
+        client.stream.set_nodelay();
+    }
     client.allow(settings.client_header_timeout);
     if route.expects_proxy_protocol() && Box::pin(read_proxy_protocol(&mut client, &route)).await.is_err() {
         return;
     }
     loop {
         let pipelined = !client.input.is_empty();
-        if !pipelined && !wait(&mut client, &place).await {
-            return;
+        if !pipelined {
+            let came = wait(&mut client, &place).await;
+            if !matches!(came, Ok(1..)) {
+                return log_departure(&client, &route, &came);
+            }
         }
         route.follow(&client.worker, &client.connection.local);
         let mut exchange = Exchange::begin(&client, &route);
@@ -112,11 +117,10 @@ async fn read_proxy_protocol(client: &mut Client, route: &Route) -> Result<(), F
             Err(error) => {
                 let server = route.service.server(route.default_server());
                 let log = route.service.site.error_logger(server.base);
-                let listener = route.service.plan.http.listeners[route.listener].socket.key();
                 let about = Waiting {
                     connection: &client.connection,
                     action: "while reading PROXY protocol",
-                    listener: listener.trim_start_matches("tcp:"),
+                    listener: &route.listener_text(),
                 };
                 log.log(LogLevel::Error, &about, format_args!("broken header: {error}"));
                 return Err(Fault::Closed);
@@ -128,13 +132,44 @@ async fn read_proxy_protocol(client: &mut Client, route: &Route) -> Result<(), F
     }
 }
 
-/// Waits for the first byte of a request, until the deadline that was set; whether one came.
-async fn wait(client: &mut Client, place: &Place) -> bool {
+/// Notes that a client left, or said nothing, instead of sending a request.
+fn log_departure(client: &Client, route: &Route, came: &Result<usize, Fault>) {
+    let server = route.service.server(route.default_server());
+    let log = route.service.site.error_logger(server.base);
+    if !log.takes(LogLevel::Info) {
+        return;
+    }
+    let connection = &*client.connection;
+    let is_first = connection.requests.get() == 0;
+    let about = Waiting {
+        connection,
+        action: if is_first { "while waiting for request" } else { "while keepalive" },
+        listener: &route.listener_text(),
+    };
+    match came {
+        Err(Fault::TimedOut) if is_first => {
+            log.log(LogLevel::Info, &about, format_args!("client timed out (110: Connection timed out)"));
+        }
+        Err(Fault::TimedOut) => {} // An idle connection has lived its time.
+        Err(Fault::Io(error)) => log.log_failure(LogLevel::Info, &about, error, format_args!("recv() failed")),
+        Ok(_) | Err(Fault::Closed) if is_first => {
+            log.log(LogLevel::Info, &about, format_args!("client closed connection"));
+        }
+        Ok(_) | Err(Fault::Closed) => {
+            let client = connection.remote.text().escape_ascii();
+            let about = Numbered(connection.serial);
+            log.log(LogLevel::Info, &about, format_args!("client {client} closed keepalive connection"));
+        }
+    }
+}
+
+/// Waits for the first bytes of a request, until the deadline that was set; how many came.
+async fn wait(client: &mut Client, place: &Place) -> Result<usize, Fault> {
     let counters = Rc::clone(&client.worker);
     place.set(Activity::Idle);
     counters.counters.idle.up();
     let _idle = Idle(&counters);
-    let came = matches!(client.first_bytes().await, Ok(1..));
+    let came = client.first_bytes().await;
     place.set(Activity::Busy);
     came
 }
@@ -288,21 +323,6 @@ fn refuse(x: &mut Exchange, client: &Client, error: &HeadError) -> Head {
 
 /// Finds the server by the request's host, and normalises the URI.
 fn choose_server(x: &mut Exchange, route: &Route) -> Head {
-    // A host that is there and empty is no host, although nginx serves requests without one.
-    let parsed = match x.head.authority() {
-        Some(b"") => Err(HeadError::Host),
-        authority => Host::parse(authority.unwrap_or_default()),
-    };
-    let host = match parsed {
-        Ok(host) => host,
-        Err(error) => {
-            x.log(LogLevel::Info, format_args!("{error}"));
-            return Head::Refused(error.status());
-        }
-    };
-    x.host.clear();
-    x.host.extend_from_slice(host.name);
-    x.host.make_ascii_lowercase();
     let server = x.service.server(x.server);
     let target = x.head.target();
     x.uri.clear();
@@ -321,6 +341,21 @@ fn choose_server(x: &mut Exchange, route: &Route) -> Head {
             return Head::Refused(error.status());
         }
     }
+    // A host that is there and empty is no host, although nginx serves requests without one.
+    let parsed = match x.head.authority() {
+        Some(b"") => Err(HeadError::Host),
+        authority => Host::parse(authority.unwrap_or_default()),
+    };
+    let host = match parsed {
+        Ok(host) => host,
+        Err(error) => {
+            x.log(LogLevel::Info, format_args!("{error}"));
+            return Head::Refused(error.status());
+        }
+    };
+    x.host.clear();
+    x.host.extend_from_slice(host.name);
+    x.host.make_ascii_lowercase();
     let service = Rc::clone(&x.service);
     let host = std::mem::take(&mut x.host);
     let server = service.routing.server(route.listener, route.address, &host, &mut x.matched());

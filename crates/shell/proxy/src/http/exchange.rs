@@ -8,6 +8,7 @@ use std::rc::Rc;
 use evergate_core::balance::Tried;
 use evergate_core::http::{HeaderTable, RequestHead, ResponseHead};
 use evergate_core::model::http::{Location, LocationId, Server, ServerId};
+use evergate_core::model::proxy::ListenAddress;
 use evergate_core::time::Instant;
 use evergate_linux::tcp_info::TcpInfo;
 
@@ -219,6 +220,14 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// The listening address, as messages about connections without a request show it.
+    pub(crate) fn listener_text(&self) -> String {
+        match &self.service.plan.http.listeners[self.listener].socket.address {
+            ListenAddress::Ip(address) => address.to_string(),
+            ListenAddress::Unix(path) => format!("unix:{path}"),
+        }
+    }
+
     /// The server for requests whose `Host` is not known.
     pub(crate) fn default_server(&self) -> ServerId {
         self.service.routing.default_server(self.listener, self.address)

@@ -86,6 +86,17 @@ impl ErrorContext for Waiting<'_> {
     }
 }
 
+/// Nothing but the connection's number.
+pub(crate) struct Numbered(pub(crate) u64);
+
+impl ErrorContext for Numbered {
+    fn connection(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&self, _out: &mut Vec<u8>) {}
+}
+
 fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(value);

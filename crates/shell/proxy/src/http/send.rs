@@ -175,12 +175,9 @@ async fn all(
             [head, size, body, b"\r\n0\r\n\r\n"].map(IoSlice::new)
         }
     };
-    let count: usize = parts.iter().map(|part| part.len()).sum();
     let used = parts.iter().rposition(|part| !part.is_empty()).map_or(0, |last| last + 1);
     x.head_bytes_sent = head.len() as u64;
-    client.send(&mut parts[..used], time).await?;
-    x.bytes_sent += count as u64;
-    Ok(())
+    client.send(&mut parts[..used], time, &mut x.bytes_sent).await
 }
 
 /// Sends a body of several pieces, files among them.
@@ -210,8 +207,7 @@ async fn send_pieces(
         part(client, x, Delivery::Length, before, b"").await?;
     }
     if delivery == Delivery::Chunked {
-        client.send(&mut [IoSlice::new(b"0\r\n\r\n")], time).await?;
-        x.bytes_sent += 5;
+        client.send(&mut [IoSlice::new(b"0\r\n\r\n")], time, &mut x.bytes_sent).await?;
     }
     Ok(())
 }
@@ -260,11 +256,8 @@ pub(crate) async fn part(
     } else {
         [before, body, b"", b""].map(IoSlice::new)
     };
-    let count: usize = parts.iter().map(|part| part.len()).sum();
     let used = parts.iter().rposition(|part| !part.is_empty()).map_or(0, |last| last + 1);
-    client.send(&mut parts[..used], time).await?;
-    x.bytes_sent += count as u64;
-    Ok(())
+    client.send(&mut parts[..used], time, &mut x.bytes_sent).await
 }
 
 /// The client cannot be sent any more.

@@ -518,7 +518,7 @@ async fn upgrade(
     send::write_head(x, send::Delivery::NoBody, &mut head);
     x.head_bytes_sent = head.len() as u64;
     let time = plan.location.send_timeout;
-    if let Err(fault) = client.send(&mut [IoSlice::new(&head)], time).await {
+    if let Err(fault) = client.send(&mut [IoSlice::new(&head)], time, &mut x.bytes_sent).await {
         send::failed(x, client, &fault);
         lease.abandoned(&tally(x));
         return Proxied::Sent(false);
@@ -526,7 +526,7 @@ async fn upgrade(
     let mut traffic = tunnel::Traffic::default();
     let result = tunnel::run(client, &mut origin, plan.proxy.read_timeout, &mut traffic).await;
     client.worker.clock.refresh();
-    x.bytes_sent += head.len() as u64 + traffic.to_client;
+    x.bytes_sent += traffic.to_client;
     x.request_bytes += traffic.to_origin;
     finish_attempt(client, x);
     if let Some(attempt) = x.attempts.last_mut() {

@@ -96,31 +96,30 @@ impl Program {
 /// A set of header names, looked up without case.
 #[derive(Debug)]
 pub(crate) struct NameSet {
-    /// Bit n: a name of n bytes is in the set.
+    /// Bit n: a name of n bytes is in the set; bit 63: a longer one.
     lengths: u64,
-    /// In lower case, sorted by length.
-    names: Vec<Box<[u8]>>,
+    /// By the lowest bits of its length: in lower case.
+    shelves: [Vec<Box<[u8]>>; 16],
 }
 
 impl NameSet {
     /// The set of `names`.
     pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let lower = |name: &str| name.to_ascii_lowercase().into_bytes().into_boxed_slice();
-        let mut names: Vec<Box<[u8]>> = names.into_iter().map(lower).collect();
-        names.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-        names.dedup();
-        let lengths = names.iter().fold(0, |lengths, name| lengths | bit(name.len()));
-        Self { lengths, names }
+        let mut set = Self { lengths: 0, shelves: Default::default() };
+        for name in names {
+            set.lengths |= bit(name.len());
+            if !set.contains(name.as_bytes()) {
+                let name = name.to_ascii_lowercase().into_bytes();
+                set.shelves[name.len() % 16].push(name.into());
+            }
+        }
+        set
     }
 
     /// Whether `name` is in the set.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         self.lengths & bit(name.len()) != 0
-            && self
-                .names
-                .iter()
-                .filter(|known| known.len() == name.len())
-                .any(|known| known.eq_ignore_ascii_case(name))
+            && self.shelves[name.len() % 16].iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 

@@ -174,12 +174,9 @@ async fn pass(
         },
     }
     .map(IoSlice::new);
-    let count: usize = parts.iter().map(|part| part.len()).sum();
     let used = parts.iter().rposition(|part| !part.is_empty()).map_or(0, |last| last + 1);
     let time = x.location().send_timeout;
-    client.send(&mut parts[..used], time).await.map_err(Broken::Client)?;
-    x.bytes_sent += count as u64;
-    Ok(())
+    client.send(&mut parts[..used], time, &mut x.bytes_sent).await.map_err(Broken::Client)
 }
 
 /// Logs what the client did to a transfer.
