@@ -367,3 +367,200 @@ fn malformed_requests() {
     ];
     compare(STATIC, FILES, &requests);
 }
+
+/// Every form of `return`, `error_page`, `try_files`, `alias` and of the directives that touch a
+/// head, none of which depends on the time.
+const PAGES: &str = "user root; events {} http { lingering_timeout 1s; keepalive_timeout 1s;
+    types { text/html html htm; text/plain txt; }
+    access_log @ROOT@/access.log;
+    server { listen @LISTEN@; server_name srv.example; root @ROOT@/html; index nope.html index.html;
+        location = /r301 { return 301; } location = /r301t { return 301 /x?a=$uri; }
+        location = /rurl { return https://q.example/; } location = /r303 { return 303 /z; }
+        location = /r307 { return 307 /z; } location = /r308 { return 308 /z; }
+        location = /r200e { return 200; } location = /r204 { return 204; } location = /r304 { return 304; }
+        location = /r400 { return 400; } location = /r401 { return 401; } location = /r404t { return 404 nf; }
+        location = /r413 { return 413; } location = /r416 { return 416; } location = /r500 { return 500; }
+        location = /r599 { return 599; } location /rt { return 200 text; }
+        location = /h404 { add_header X-A b; add_header X-B '$arg_x' always; return 404; }
+        location /e/ { error_page 404 /nf.html; error_page 403 =200 /ten.txt; error_page 405 = /ten.txt;
+            error_page 500 http://x/; error_page 501 =301 /zz;
+            location = /e/403 { return 403; } location = /e/500 { return 500; } location = /e/405 { return 405; }
+            location = /e/501 { return 501; } location /e/501b { error_page 501 =301 http://q/; return 501; } }
+        location /e2/ { error_page 404 /404.html; error_page 500 502 503 504 /50x.html;
+            location = /e2/500 { return 500; } location = /e2/502 { return 502; } }
+        location /e3/ { error_page 404 @fb; error_page 403 = @fb; location = /e3/403 { return 403; } }
+        location @fb { return 200 'fallback $uri $status'; }
+        location /e4/ { error_page 404 =410 /404.html; } location /e5/ { error_page 404 /$arg_p; }
+        location /e6/ { error_page 404 /e6/loop; }
+        location /e7/ { recursive_error_pages on; error_page 404 /e7/loop; }
+        location /tags/ { alias @ROOT@/html/; add_header ETag '\"zz\"'; add_header Last-Modified ''; }
+        location /epoch/ { alias @ROOT@/html/; expires epoch; add_header Cache-Control private; }
+        location /tf/ { try_files $uri $uri/ /index.html; } location /tf2/ { try_files /nope /ten.txt =404; }
+        location /tf3/ { try_files /nope =403; } location /tf4/ { try_files /nope @fb; }
+        location /tf5/ { try_files /nope /r301t?q=1; }
+        location /tfa/ { alias @ROOT@/html/alias/; try_files $uri $uri/ =404; }
+        location /tfb/ { alias @ROOT@/html/alias/; try_files nope.txt f.txt =404; }
+        location ~ ^/rx/(.*)$ { alias @ROOT@/html/regex/$1; }
+        location ~ ^/cap/(?<first>[a-z]+)/(\\d+) { return 200 '$first $2 $1'; }
+        location /al { alias @ROOT@/html/alias; }
+        location /al2/ { alias @ROOT@/html/alias/; location /al2/f { add_header X-N nested; } }
+        location /norange/ { alias @ROOT@/html/; max_ranges 0; }
+        location /range1/ { alias @ROOT@/html/; max_ranges 1; }
+        location /before/ { alias @ROOT@/html/; if_modified_since before; }
+        location /imsoff/ { alias @ROOT@/html/; if_modified_since off; }
+        location /dt/ { alias @ROOT@/html/; default_type application/x-d; types { } }
+        location /idxabs/ { index /ten.txt; } location /idx2/ { index first.htm second.htm; }
+        location /ar2 { absolute_redirect off; } location /snr/ { server_name_in_redirect on; return 301 /x; }
+        location /pir/ { port_in_redirect off; return 301 /x; } location /tok/ { server_tokens off; return 404; }
+        location /px/ { proxy_pass http://127.0.0.1:1; }
+    } }";
+
+const PAGE_FILES: &[(&str, &[u8])] = &[
+    ("html/index.html", b"<h1>hi</h1>\n"),
+    ("html/ten.txt", b"0123456789"),
+    ("html/empty.txt", b""),
+    ("html/.html", b"x"),
+    ("html/404.html", b"custom 404\n"),
+    ("html/50x.html", b"fifty\n"),
+    ("html/idx2/second.htm", b"two\n"),
+    ("html/alias/f.txt", b"al\n"),
+    ("html/regex/one.txt", b"r\n"),
+    ("html/dir/x", b"x"),
+    ("html/ar2/x", b"x"),
+];
+
+#[test]
+fn pages_and_redirects() {
+    let paths = [
+        "/r301",
+        "/r301t",
+        "/rurl",
+        "/r303",
+        "/r307",
+        "/r308",
+        "/r200e",
+        "/r204",
+        "/r304",
+        "/r400",
+        "/r401",
+        "/r404t",
+        "/r413",
+        "/r416",
+        "/r500",
+        "/r599",
+        "/rt.html",
+        "/rt.txt",
+        "/h404?x=1",
+        "/h404",
+        "/e/nope",
+        "/e/403",
+        "/e/405",
+        "/e/500",
+        "/e/501",
+        "/e/501b",
+        "/e2/nope",
+        "/e2/500",
+        "/e2/502",
+        "/e3/nope",
+        "/e3/403",
+        "/e4/x",
+        "/e5/x?p=ten.txt",
+        "/e5/x?p=nope",
+        "/e5/x",
+        "/e6/x",
+        "/e7/x",
+        "/tags/ten.txt",
+        "/epoch/ten.txt",
+        "/epoch/nope",
+        "/tf/x",
+        "/tf/",
+        "/tf2/x",
+        "/tf3/x",
+        "/tf4/x",
+        "/tf5/x",
+        "/tfa/f.txt",
+        "/tfa/",
+        "/tfa/nope",
+        "/tfb/x",
+        "/rx/one.txt",
+        "/rx/nope",
+        "/cap/abc/12",
+        "/cap/ABC/1",
+        "/alias",
+        "/al/f.txt",
+        "/al",
+        "/al2/f.txt",
+        "/al2/nope",
+        "/dt/ten.txt",
+        "/idxabs/",
+        "/idx2/",
+        "/ar2",
+        "/ar2/",
+        "/snr/",
+        "/pir/",
+        "/tok/",
+        "/px",
+        "/px?z=1",
+        "/dir?a=b",
+        "/dir/",
+        "/.html",
+        "/nodir/",
+        "/ten.txt/",
+    ];
+    let mut requests: Vec<String> = Vec::new();
+    for path in paths {
+        for method in ["GET", "HEAD", "POST"] {
+            requests
+                .push(format!("{method} {path} HTTP/1.1\r\nHost: srv.example\r\nConnection: close\r\n\r\n"));
+        }
+    }
+    let chrome = "Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36";
+    for (path, header) in
+        [("/nope", chrome), ("/r301t", chrome), ("/nope", "MSIE 6.0 x"), ("/nope", "Opera MSIE 6.0 x")]
+    {
+        requests.push(format!("GET {path} HTTP/1.0\r\nUser-Agent: {header}\r\n\r\n"));
+    }
+    compare(PAGES, PAGE_FILES, &requests.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn conditions_and_ranges_meet_the_directives_about_them() {
+    let etag = "\"6553f100-a\"";
+    let (same, later, earlier) =
+        ("Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:21 GMT", "Tue, 14 Nov 2023 22:13:19 GMT");
+    let mut headers: Vec<String> = Vec::new();
+    for value in [etag, &format!("W/{etag}"), "*", "\"x\"", &format!("\"x\" , {etag}")] {
+        headers.push(format!("If-None-Match: {value}"));
+        headers.push(format!("If-Match: {value}"));
+    }
+    for value in [same, later, earlier, "junk"] {
+        headers.push(format!("If-Modified-Since: {value}"));
+        headers.push(format!("If-Unmodified-Since: {value}"));
+    }
+    for value in
+        ["0-0", "0-", "-3", "0-1,5-6", "10-", "0-,0-", "0-1,20-30", " 1 - 2 ", "-0", "1 2-3", "-5 ,1-1"]
+    {
+        headers.push(format!("Range: bytes={value}"));
+        for condition in [etag, same, later, &format!("W/{etag}")] {
+            headers.push(format!("Range: bytes={value}\r\nIf-Range: {condition}"));
+        }
+    }
+    let mut requests: Vec<String> = Vec::new();
+    for header in &headers {
+        for path in [
+            "/ten.txt",
+            "/norange/ten.txt",
+            "/range1/ten.txt",
+            "/before/ten.txt",
+            "/imsoff/ten.txt",
+            "/rt",
+            "/empty.txt",
+            "/e/403",
+            "/e4/x",
+            "/dt/ten.txt",
+        ] {
+            requests.push(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n\r\n"));
+        }
+    }
+    compare(PAGES, PAGE_FILES, &requests.iter().map(String::as_str).collect::<Vec<_>>());
+}
