@@ -151,7 +151,9 @@ fn log_departure(client: &Client, route: &Route, came: &Result<usize, Fault>) {
             log.log(LogLevel::Info, &about, format_args!("client timed out (110: Connection timed out)"));
         }
         Err(Fault::TimedOut) => {} // An idle connection has lived its time.
-        Err(Fault::Io(error)) => log.log_failure(LogLevel::Info, &about, error, format_args!("recv() failed")),
+        Err(Fault::Io(error)) => {
+            log.log_failure(LogLevel::Info, &about, error, format_args!("recv() failed"))
+        }
         Ok(_) | Err(Fault::Closed) if is_first => {
             log.log(LogLevel::Info, &about, format_args!("client closed connection"));
         }
