@@ -24,7 +24,8 @@ pub(super) async fn read_header(
     client: &mut Stream,
     bytes: &mut Vec<u8>,
 ) -> Result<(Option<Addresses>, usize), Refusal> {
-    let mut chunk = [0; 1024];
+    // On the heap: a place in the future would be carried through the whole session.
+    let mut chunk = vec![0; 1024];
     loop {
         let count = poll_fn(|cx| client.poll_read(cx, &mut chunk)).await.map_err(Refusal::Read)?;
         if count == 0 {

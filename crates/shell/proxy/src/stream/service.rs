@@ -31,9 +31,18 @@ pub(crate) struct StreamService {
     groups: Groups,
     /// The logs of each server.
     logs: Vec<ServerLogs>,
-    /// The listening sockets: server, and which of its listens.
-    listens: Vec<(usize, usize)>,
+    listens: Vec<Listen>,
     hostname: Box<str>,
+}
+
+/// One listening socket.
+struct Listen {
+    /// Its server's place in the plan.
+    server: usize,
+    /// Its place among the server's listens.
+    listen: usize,
+    /// Its address as messages show it, such as `0.0.0.0:8080`.
+    text: Arc<str>,
 }
 
 struct ServerLogs {
@@ -61,13 +70,19 @@ impl StreamService {
             let access = logs.access_logger(&server.access_logs, &plan.log_formats, &error)?;
             Ok(ServerLogs { access, error })
         };
-        let listens = |(number, server): (usize, &StreamServer)| {
-            (0..server.listens.len()).map(move |listen| (number, listen)).collect::<Vec<_>>()
-        };
+        let mut listens = Vec::new();
+        for (number, server) in plan.servers.iter().enumerate() {
+            let each = server.listens.iter().enumerate();
+            listens.extend(each.map(|(at, listen)| Listen {
+                server: number,
+                listen: at,
+                text: listener_text(listen),
+            }));
+        }
         Ok(Self {
             groups,
             logs: plan.servers.iter().map(of_server).collect::<Result<_, OpenError>>()?,
-            listens: plan.servers.iter().enumerate().flat_map(listens).collect(),
+            listens,
             hostname: logs.hostname().into(),
         })
     }
@@ -78,10 +93,9 @@ impl StreamService {
         &self,
         plan: &'a StreamPlan,
     ) -> impl Iterator<Item = (usize, &'a ListenSocket)> {
-        let socket = move |(index, &(server, listen)): (usize, &(usize, usize))| {
-            Some((index, &plan.servers.get(server)?.listens.get(listen)?.socket))
-        };
-        self.listens.iter().enumerate().filter_map(socket).collect::<Vec<_>>().into_iter()
+        self.listens.iter().enumerate().map(|(index, Listen { server, listen, .. })| {
+            (index, &plan.servers[*server].listens[*listen].socket)
+        })
     }
 
     /// The state of all upstream groups.
@@ -98,8 +112,8 @@ pub(crate) async fn serve(
     accepted: Accepted,
     place: Place,
 ) {
-    let Some(&(server, listen)) = service.stream.listens.get(index) else { return };
-    let Some(listen) = service.plan.stream.servers[server].listens.get(listen) else { return };
+    let Some(listen) = service.stream.listens.get(index) else { return };
+    let server = listen.server;
     worker.counters.sessions.up();
     worker.clock.refresh();
     let arrival = Arrival {
@@ -109,8 +123,8 @@ pub(crate) async fn serve(
             LocalAddress::Ip(address) => Some(address),
             LocalAddress::Unix(_) => None,
         },
-        listener: listener_text(listen),
-        proxy_protocol: listen.proxy_protocol,
+        listener: Arc::clone(&listen.text),
+        proxy_protocol: service.plan.stream.servers[server].listens[listen.listen].proxy_protocol,
     };
     let lent = Rc::new(Lent { worker, service, server });
     serve_session(accepted.stream, arrival, lent).await;
@@ -118,7 +132,7 @@ pub(crate) async fn serve(
 }
 
 /// A listening socket's address as messages show it.
-fn listener_text(listen: &StreamListen) -> Rc<str> {
+fn listener_text(listen: &StreamListen) -> Arc<str> {
     match &listen.socket.address {
         ListenAddress::Ip(address) => SocketAddr::to_string(address).into(),
         ListenAddress::Unix(path) => format!("unix:{path}").into(),

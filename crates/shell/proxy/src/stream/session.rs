@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use evergate_core::balance::{Attempt as Tries, Budget, Change, Next, RetryPolicy, Tried, after_failure};
 use evergate_core::model::proxy::LogLevel;
@@ -52,7 +53,7 @@ pub(crate) struct Arrival {
     /// The address that the client connected to; `None` is a unix socket.
     pub(crate) local: Option<SocketAddr>,
     /// The listening socket's address as written in messages, such as `0.0.0.0:8080`.
-    pub(crate) listener: Rc<str>,
+    pub(crate) listener: Arc<str>,
     /// Whether the connection begins with a PROXY protocol header.
     pub(crate) proxy_protocol: bool,
 }
@@ -65,7 +66,7 @@ pub(super) struct Session {
     pub(super) client_text: Box<str>,
     /// The address that the client connected to; `None` is a unix socket.
     pub(super) local: Option<SocketAddr>,
-    pub(super) listener: Rc<str>,
+    pub(super) listener: Arc<str>,
     pub(super) proxy_protocol: Option<Addresses>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) traffic: Traffic,
@@ -128,7 +129,7 @@ impl<S: Surroundings> Run<S> {
                 .client
                 .map_or_else(|| "unix:".into(), |client| client.ip().to_string().into()),
             local: arrival.local,
-            listener: Rc::clone(&arrival.listener),
+            listener: Arc::clone(&arrival.listener),
             proxy_protocol: None,
             attempts: Vec::new(),
             traffic: Traffic::default(),

@@ -143,7 +143,7 @@ impl Bench {
             proxy_protocol_timeout: PATIENCE,
         };
         Self {
-            clock: Clock::new(std::time::Instant::now()),
+            clock: Clock::new(),
             groups: Groups::new("stream", &[upstream(servers)], std::sync::Arc::new(|_: Happening| {})),
             server,
             log: RefCell::default(),
@@ -587,5 +587,20 @@ fn a_session_cut_short_is_logged_and_counted_out() {
         assert_eq!(bench.status()[0].active, 0);
         assert_eq!(bench.last_access(), format!("127.0.0.1 {server} 200 0 0"));
         drop(client);
+    });
+}
+
+#[test]
+fn a_sessions_memory_is_small() {
+    run(async {
+        let bench = Rc::new(Bench::new(&[], proxy()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let socket = TcpStream::connect(address).await.expect("connected");
+        let arrival =
+            Arrival { serial: 1, client: None, local: None, listener: "x".into(), proxy_protocol: false };
+        let session = serve(Stream::Tcp(socket), arrival, Rc::clone(&bench));
+        let bytes = std::mem::size_of_val(&session);
+        assert!(bytes <= 2048, "{bytes} bytes are carried by every session");
     });
 }
