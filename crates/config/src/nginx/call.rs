@@ -5,7 +5,7 @@ use std::time::Duration;
 use evergate_core::model::template::Template;
 
 use super::lexer::Word;
-use super::settings::Session;
+use super::session::Session;
 use super::template::{self, Side};
 use super::tree::Node;
 use super::value::{self, Finest};
@@ -16,6 +16,8 @@ use crate::source::{Diagnostic, Label, Severity, Span};
 pub(super) struct Fault {
     /// The message.
     pub(super) message: String,
+    /// The block of the directive has been gone into.
+    pub(super) entered: bool,
     /// Begin the message with `"NAME" directive `.
     pub(super) named: bool,
     /// A stable name for it.
@@ -51,6 +53,7 @@ impl Fault {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Box<Self> {
         Box::new(Self {
             message: message.into(),
+            entered: false,
             named: false,
             code,
             level: "emerg",

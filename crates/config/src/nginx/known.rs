@@ -225,6 +225,24 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
 ];
 
+/// Variables of nginx that are not built yet; those that end in `_` are families.
+const VARIABLES: &str = "ancient_browser connections_active connections_reading connections_waiting connections_writing \
+     date_gmt date_local fastcgi_path_info fastcgi_script_name geoip_area_code geoip_city \
+     geoip_city_continent_code geoip_city_country_code geoip_city_country_code3 geoip_city_country_name \
+     geoip_country_code geoip_country_code3 geoip_country_name geoip_dma_code geoip_latitude geoip_longitude \
+     geoip_org geoip_postal_code geoip_region geoip_region_name gzip_ratio http2 http3 invalid_referer is_request_port \
+     limit_conn_status limit_req_status memcached_key modern_browser msie proxy_protocol_tlv_ quic_connection \
+     realip_remote_addr realip_remote_port request_port secure_link secure_link_expires slice_range ssl_ \
+     ssl_preread_ uid_got uid_reset uid_set upstream_cache_age upstream_cache_key upstream_cache_last_modified \
+     upstream_cache_status upstream_last_addr upstream_last_server_name upstream_queue_time";
+
+/// Whether nginx has a variable of that name, which is in lower case.
+pub(super) fn is_variable(name: &str) -> bool {
+    VARIABLES.split_whitespace().any(|known| {
+        known == name || (known.ends_with('_') && name.starts_with(known) && name.len() > known.len())
+    })
+}
+
 /// The modules that have a directive of that name, which no table here has.
 fn modules_of(name: &str) -> &'static [&'static str] {
     static INDEX: OnceLock<BTreeMap<&'static str, Vec<&'static str>>> = OnceLock::new();

@@ -134,7 +134,7 @@ impl<'t> Lexer<'t> {
                 return self.too_long(first, start, first_line, quote);
             }
             let brace_of_name = after_dollar && byte == b'{';
-            after_dollar = byte == b'$';
+            after_dollar = byte == b'$' || brace_of_name;
             match (quote, byte) {
                 (_, b'\\') => {
                     self.pos += 1;

@@ -3,7 +3,8 @@
 use evergate_core::model::http::AddHeader;
 use evergate_core::model::template::Template;
 
-use super::settings::{Kind, Level, Session};
+use super::session::Session;
+use super::settings::{Kind, Level};
 use crate::source::{Diagnostic, Severity, Span};
 
 /// Looks at the servers and locations of a finished `http` block. `http` is as written: nothing

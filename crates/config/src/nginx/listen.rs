@@ -107,6 +107,9 @@ pub(super) fn parse(text: &str, listen: bool) -> Result<Written, &'static str> {
         }
         return Ok(Written::Inet { host: host.into(), port, last_port });
     }
+    if text.is_empty() {
+        return Err("no host");
+    }
     if text.contains('/') || (listen && text.contains('?')) {
         return Err("invalid host");
     }
@@ -144,7 +147,7 @@ fn ports(text: &str, range: bool) -> Result<(Option<u16>, Option<u16>), &'static
 
 /// The addresses of a host: itself if it is one, else what its name stands for.
 pub(super) fn addresses(host: &str, resolver: &dyn Host) -> Result<Vec<IpAddr>, &'static str> {
-    if let Ok(address) = host.parse::<Ipv4Addr>() {
+    if let Some(address) = dotted(host) {
         return Ok(vec![IpAddr::V4(address)]);
     }
     if let Ok(address) = host.parse::<Ipv6Addr>() {
@@ -154,6 +157,19 @@ pub(super) fn addresses(host: &str, resolver: &dyn Host) -> Result<Vec<IpAddr>, 
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         _ => Err("host not found"),
     }
+}
+
+/// Four numbers with dots between them. As in nginx, each may have leading zeros or be missing.
+fn dotted(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        if !part.is_empty() {
+            *octet = value::number(part).and_then(|n| u8::try_from(n).ok())?;
+        }
+    }
+    (parts.next().is_none() && text.len() > 3).then(|| Ipv4Addr::from(octets))
 }
 
 /// Which block a `listen` stands in.
@@ -176,15 +192,15 @@ pub(super) fn read(call: &mut Call<'_, '_>, side: Side) -> Result<Vec<Listen>, B
     match parse(text, true).map_err(refuse)? {
         Written::Unix(path) => addresses_found.push(ListenAddress::Unix(path.into())),
         Written::Inet { host, port, last_port } => {
-            let first = match (port, side) {
-                (Some(port), _) => port,
-                (None, Side::Http) => 80,
-                (None, Side::Stream) => return Err(refuse("no port")),
-            };
             let hosts = if host.is_empty() {
                 vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)]
             } else {
                 addresses(&host, call.session.host).map_err(refuse)?
+            };
+            let first = match (port, side) {
+                (Some(port), _) => port,
+                (None, Side::Http) => 80,
+                (None, Side::Stream) => return Err(refuse("no port")),
             };
             for host in hosts {
                 for port in first..=last_port.unwrap_or(first) {
@@ -311,7 +327,13 @@ fn parameter(
                 Fault::new("nginx::listen", format!("invalid so_keepalive value: \"{value}\"")).at(&span)
             })?);
         }
-        _ => return Err(Fault::parameter_of(&call.args()[index - 1], PARAMETERS)),
+        _ => {
+            let mut fault = Fault::parameter_of(&call.args()[index - 1], PARAMETERS);
+            if side == Side::Stream {
+                fault.message = format!("the invalid \"{word}\" parameter");
+            }
+            return Err(fault);
+        }
     }
     listen.set = true;
     listen.bind = true;

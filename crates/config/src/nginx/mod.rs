@@ -14,6 +14,7 @@ mod modules;
 mod pattern;
 mod plan;
 mod reference;
+mod session;
 mod settings;
 mod template;
 mod tree;

@@ -39,6 +39,10 @@ pub(super) fn compile(
         let len = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let (name, after) = rest.split_at(len);
         rest = after;
+        // An opening brace that nothing follows is no name to nginx, rather than an open bracket.
+        if braced && name.is_empty() && rest.is_empty() {
+            return Err("invalid variable name".into());
+        }
         if braced {
             rest = rest
                 .strip_prefix('}')

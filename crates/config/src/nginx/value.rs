@@ -64,8 +64,9 @@ pub(super) fn time(text: &str, finest: Finest) -> Option<Duration> {
         rest = &rest[digits..];
         let letters = if rest.starts_with("ms") { 2 } else { rest.chars().next().map_or(0, char::len_utf8) };
         let scale = match &rest[..letters] {
-            // A bare number is in seconds, and nothing may follow it.
-            "" | " " if next_unit <= 6 => {
+            // A bare number is in seconds: at the end, whatever comes before it.
+            "" => 1000,
+            " " if next_unit <= 6 => {
                 next_unit = UNITS.len();
                 1000
             }
@@ -124,6 +125,7 @@ mod tests {
             ("1m30", Some(90_000)),
             ("2y", Some(2 * 365 * 86_400_000)),
             ("1M", Some(30 * 86_400_000)),
+            ("1s30", Some(31_000)),
             ("30m1h", None),
             ("1s1s", None),
             ("s", None),

@@ -5,7 +5,8 @@ use evergate_core::model::proxy::{MainSettings, ProxyPlan};
 
 use super::call::{Call, Fault, Placed};
 use super::directive::{Apply, Arity, Context, Directive, Notice, find};
-use super::settings::{HttpMain, Level, Main, Session, StreamMain};
+use super::session::{HttpMain, Main, Session, StreamMain};
+use super::settings::Level;
 use super::tree::{Item, Node};
 use super::{Options, known, modules, plan};
 use crate::source::{Diagnostic, FileId, Host, Severity, Sources, Span};
@@ -22,7 +23,14 @@ pub(super) fn run(
         host,
         sources,
         diagnostics: Vec::new(),
-        main: Main { plan: defaults(options), once: Vec::new(), events: false, error_logs: Vec::new() },
+        main: Main {
+            plan: defaults(options),
+            once: Vec::new(),
+            events: false,
+            connections: None,
+            affinity: None,
+            error_logs: Vec::new(),
+        },
         http: HttpMain { log_formats: vec![modules::log::combined()], ..HttpMain::default() },
         stream: StreamMain::default(),
     };
@@ -75,7 +83,11 @@ impl Session<'_> {
                 Item::Fault(fault) => self.diagnostics.push((**fault).clone()),
                 Item::Directive(node) => {
                     if let Err(fault) = self.apply(node, level) {
+                        let entered = fault.entered;
                         self.report(node, fault);
+                        if !entered {
+                            self.faults_inside(node);
+                        }
                     }
                 }
             }
@@ -108,7 +120,6 @@ impl Session<'_> {
         let at = &node.words[0].span;
         let entries = find(name);
         let Some(directive) = entries.iter().find(|entry| entry.contexts.contains(&context)) else {
-            self.faults_inside(node);
             return Err(if let Some(refused) = known::refused(name, context) {
                 refused.at(at)
             } else if entries.is_empty() {
@@ -130,7 +141,6 @@ impl Session<'_> {
         };
         let opens = matches!(directive.apply, Apply::Block(_));
         if !opens && node.block.is_some() {
-            self.faults_inside(node);
             let message = format!("directive \"{name}\" is not terminated by \";\"");
             return Err(Fault::new("nginx::unterminated", message)
                 .help("a \";\" is missing, here or at the end of the line before"));
@@ -141,7 +151,6 @@ impl Session<'_> {
         let count = node.words.len() - 1;
         // nginx has room for seven arguments unless a directive takes any number.
         if !directive.arity.accepts(count) {
-            self.faults_inside(node);
             let message = format!("invalid number of arguments in \"{name}\" directive");
             let fault = Fault::new("nginx::arguments", message).help(arguments_help(node, directive.arity));
             return Err(match excess(node, directive.arity) {

@@ -273,6 +273,7 @@ pub(in crate::nginx) const EVENTS: Module = Module {
                     })
                 })?;
                 call.session.main.plan.worker_connections = most;
+                call.session.main.connections = Some(call.node.span());
                 Ok(())
             }),
         },
@@ -441,6 +442,7 @@ fn cpu_affinity(_: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         lists.push(list);
     }
     call.session.main.plan.cpu_affinity = lists;
+    call.session.main.affinity = Some(call.node.span());
     Ok(())
 }
 
@@ -478,15 +480,15 @@ pub(in crate::nginx) fn error_log(call: &mut Call<'_, '_>) -> Result<ErrorLog, B
     };
     let mut level = None;
     for (index, word) in call.args().iter().enumerate().skip(1) {
-        if level.is_some() {
-            let message = format!("duplicate log level \"{}\"", word.text);
-            return Err(Fault::new("nginx::log", message).at(call.span(index + 1)));
-        }
-        level = Some(log_level(&word.text).ok_or_else(|| {
+        let known = log_level(&word.text).ok_or_else(|| {
             Fault::new("nginx::log", format!("invalid log level \"{}\"", word.text))
                 .at(&word.span)
                 .help("levels are debug, info, notice, warn, error, crit, alert and emerg")
-        })?);
+        })?;
+        if level.replace(known).is_some() {
+            let message = format!("duplicate log level \"{}\"", word.text);
+            return Err(Fault::new("nginx::log", message).at(call.span(index + 1)));
+        }
     }
     Ok(ErrorLog { target, level: level.unwrap_or(LogLevel::Error) })
 }

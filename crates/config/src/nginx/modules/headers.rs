@@ -69,15 +69,14 @@ fn expires(call: &Call<'_, '_>) -> Result<Expires, Box<Fault>> {
             .ok_or_else(invalid)
     };
     if let Some(time) = word.strip_prefix('@') {
-        let time =
-            u32::try_from(seconds(time)?).ok().filter(|seconds| *seconds <= 86_400).ok_or_else(|| {
-                let says = "daily time value must be less than 24 hours";
-                Fault::named("nginx::invalid_value", says).at(call.span(index))
-            })?;
+        let refuse = |says: &str| Fault::named("nginx::invalid_value", says).at(call.span(index));
         if modified {
-            let says = "daily time cannot be used with \"modified\" parameter";
-            return Err(Fault::named("nginx::invalid_value", says).at(call.span(index)));
+            return Err(refuse("daily time cannot be used with \"modified\" parameter"));
         }
+        let time = u32::try_from(seconds(time)?)
+            .ok()
+            .filter(|seconds| *seconds <= 86_400)
+            .ok_or_else(|| refuse("daily time value must be less than 24 hours"))?;
         return Ok(Expires::Daily(time));
     }
     let time = match word.as_bytes().first() {

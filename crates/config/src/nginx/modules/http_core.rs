@@ -367,8 +367,12 @@ pub(super) fn check_time(call: &mut Call<'_, '_>) -> Applied {
 
 /// `PATH [LEVEL1 [LEVEL2 [LEVEL3]]]`.
 pub(super) fn temp_path(call: &Call<'_, '_>) -> Result<String, Box<Fault>> {
+    let mut total: u64 = 0;
     for (index, word) in call.args().iter().enumerate().skip(1) {
-        if value::number(&word.text).is_none_or(|level| level == 0) {
+        let level = value::number(&word.text).filter(|level| (1..=9).contains(level));
+        total += level.unwrap_or_default() + 1;
+        // nginx allows ten digits and slashes in all, and one more for each level.
+        if level.is_none() || total > 9 + index as u64 {
             return Err(Fault::named("nginx::invalid_value", "invalid value").at(call.span(index + 1)));
         }
     }
@@ -411,7 +415,7 @@ fn location(outer: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applie
     let fault = match kind {
         Ok(kind) => {
             level.here.kind = kind;
-            nesting(&outer.here.kind, &level.here.kind, call.node.name()).err()
+            nesting(&outer.here.kind, &level.here.kind).err()
         }
         Err(fault) => Some(fault),
     };
@@ -457,7 +461,7 @@ fn location_kind(call: &mut Call<'_, '_>) -> Result<Kind, Box<Fault>> {
 }
 
 /// Whether a location may stand in another.
-fn nesting(outer: &Kind, inner: &Kind, _: &str) -> Applied {
+fn nesting(outer: &Kind, inner: &Kind) -> Applied {
     let (inner_name, outer_name) = (inner.name(), outer.name());
     let refuse = |message: String| Err(Fault::new("nginx::location", message));
     match (outer, inner) {
@@ -518,7 +522,7 @@ fn folder(level: &mut Level, call: &mut Call<'_, '_>, alias: bool) -> Applied {
 fn error_page(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
     let words = call.args();
     let invalid = |word: &str, index: usize| {
-        Fault::new("nginx::error_page", format!("invalid value \"{word}\"")).at(call.span(index))
+        Fault::new("nginx::error_page", format!("invalid value \"{word}\"")).at(&words[index - 1].span)
     };
     let last = words.len();
     let before_last = &words[last - 2].text;
@@ -537,6 +541,7 @@ fn error_page(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         codes_end = last - 2;
     }
     let target = &words[last - 1].text;
+    let compiled = call.template(last)?;
     let mut codes = Vec::new();
     for (index, word) in words[..codes_end].iter().enumerate() {
         let code = value::number(&word.text).and_then(|n| u16::try_from(n).ok()).filter(|code| *code != 499);
@@ -547,7 +552,6 @@ fn error_page(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         }
         codes.push(code);
     }
-    let compiled = call.template(last)?;
     let target = if target.starts_with('@') && !has_variables(target) {
         ErrorPageTarget::Named(target.clone())
     } else if target.starts_with(['/', '$']) {

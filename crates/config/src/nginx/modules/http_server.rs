@@ -7,7 +7,8 @@ use crate::nginx::call::{Applied, Call, Fault};
 use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
 use crate::nginx::listen::{self, Listen, Side};
 use crate::nginx::pattern;
-use crate::nginx::settings::{Bound, Level, WrittenName};
+use crate::nginx::session::Bound;
+use crate::nginx::settings::{Level, WrittenName};
 use crate::nginx::tree::{Block, Item};
 use crate::source::{Span, encode};
 

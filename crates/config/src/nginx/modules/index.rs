@@ -22,7 +22,8 @@ fn index(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
     for number in 1..=count {
         let word = call.arg(number);
         if word.is_empty() {
-            let message = format!("index \"{word}\" in \"index\" directive is invalid");
+            // nginx names the first file, whichever is empty.
+            let message = format!("index \"{}\" in \"index\" directive is invalid", call.arg(1));
             return Err(Fault::new("nginx::index", message).at(call.span(number)));
         }
         if word.starts_with('/') && number != count {

@@ -475,16 +475,13 @@ fn redirect(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
             }
         };
     }
-    let to = call.template(2)?;
+    let span = call.span(1).clone();
     let given = if let Some(expression) = from.strip_prefix('~') {
-        let (expression, ignore_case) =
-            expression.strip_prefix('*').map_or((expression, false), |rest| (rest, true));
-        let expression = expression.to_owned();
-        let span = call.span(1).clone();
-        ProxyRedirect::Regex { from: pattern::compile(call, &expression, ignore_case, &span)?, to }
+        let bare = expression.strip_prefix('*');
+        let from = pattern::compile(call, bare.unwrap_or(expression), bare.is_some(), &span)?;
+        ProxyRedirect::Regex { from, to: call.template(2)? }
     } else {
-        let span = call.span(1).clone();
-        ProxyRedirect::Prefix { from: call.compile(from, &span, Side::Http)?, to }
+        ProxyRedirect::Prefix { from: call.compile(from, &span, Side::Http)?, to: call.template(2)? }
     };
     settings.list.push(Redirect::Given(given));
     Ok(())

@@ -4,7 +4,7 @@ use super::STREAM;
 use super::http_core::{check_number, check_size, check_time};
 use crate::nginx::call::{Applied, Call, Fault};
 use crate::nginx::directive::{Apply, Arity, Context, Directive, Module, Notice};
-use crate::nginx::listen::{self, Side};
+use crate::nginx::listen::{self, Listen, Side};
 use crate::nginx::settings::Level;
 use crate::nginx::tree::Block;
 
@@ -48,8 +48,10 @@ pub(in crate::nginx) const MODULE: Module = Module {
             default: "",
             summary: "An address and port that the server is reached at, with options of the socket.",
             apply: Apply::Set(|level, call| {
-                let listens = listen::read(call, Side::Stream)?;
-                level.listens.extend(listens);
+                for listen in listen::read(call, Side::Stream)? {
+                    add_listen(call, &listen)?;
+                    level.listens.push(listen);
+                }
                 Ok(())
             }),
         },
@@ -123,6 +125,19 @@ pub(in crate::nginx) const MODULE: Module = Module {
         },
     ],
 };
+
+/// An address may be listened on once in the whole block.
+fn add_listen(call: &mut Call<'_, '_>, listen: &Listen) -> Applied {
+    let key = listen.socket.key();
+    if let Some((_, first)) = call.session.stream.bound.iter().find(|(other, _)| *other == key) {
+        let message =
+            format!("duplicate \"{}\" address and port pair", listen::shown(&listen.socket.address));
+        let fault = Fault::new("nginx::listen", message).at(&listen.span);
+        return Err(if *first == listen.span { fault } else { fault.label(first, "first given here") });
+    }
+    call.session.stream.bound.push((key, listen.span.clone()));
+    Ok(())
+}
 
 fn open(_: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applied {
     if std::mem::replace(&mut call.session.stream.seen, true) {

@@ -160,12 +160,12 @@ pub(super) fn server(level: &mut Level, call: &mut Call<'_, '_>, side: Side) -> 
     server.addresses = match listen::parse(address, false).map_err(refuse)? {
         Written::Unix(path) => vec![Endpoint::Unix(path.into())],
         Written::Inet { host, port, .. } => {
+            let addresses = listen::addresses(&host, call.session.host).map_err(refuse)?;
             let port = match (port, side) {
                 (Some(port), _) => port,
                 (None, Side::Http) => 80,
                 (None, Side::Stream) => return Err(refuse("no port")),
             };
-            let addresses = listen::addresses(&host, call.session.host).map_err(refuse)?;
             addresses.into_iter().map(|address| Endpoint::Ip((address, port).into())).collect()
         }
     };
@@ -220,6 +220,6 @@ pub(super) fn zone(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
                 );
             }
         }
-        Ok(name.to_owned())
+        Ok((name.to_owned(), !size.is_empty()))
     })
 }

@@ -79,7 +79,7 @@ struct Compiler {
 
 impl Compiler {
     fn server(&mut self, call: &mut Call<'_, '_>, level: &mut Level) {
-        proxy::check_buffers_if_changed(call, level);
+        proxy::check_buffers(call, level);
         let mut named = Vec::new();
         let base = self.location(call, level, &mut named);
         let scope = self.plan.locations[base.0 as usize].scope.clone();
@@ -114,7 +114,7 @@ impl Compiler {
         let mut children = std::mem::take(&mut level.children);
         for child in &mut children {
             child.location.inherit(&level.location);
-            proxy::check_buffers_if_changed(call, child);
+            proxy::check_buffers(call, child);
             duplicate(call, child, &mut seen);
             let inner = self.location(call, child, named);
             match &child.here.kind {
@@ -237,8 +237,13 @@ fn unknown_variables(call: &mut Call<'_, '_>) {
 
 /// Reports one variable that nothing defines.
 pub(super) fn report_unknown(call: &mut Call<'_, '_>, name: &str, used: Option<&Span>, names: &[&str]) {
-    let message = format!("unknown \"{name}\" variable");
-    let mut fault = Fault::new("nginx::variable", message).placed(Placed::Nowhere);
+    let mut fault = if known::is_variable(name) {
+        let message = format!("\"{name}\" variable is known to nginx but not supported yet");
+        Fault::new("nginx::unsupported", message)
+    } else {
+        Fault::new("nginx::variable", format!("unknown \"{name}\" variable"))
+    };
+    fault = fault.placed(Placed::Nowhere);
     if let Some(span) = used {
         fault = fault.at(span);
     }

@@ -7,7 +7,9 @@ use evergate_core::model::proxy::ListenAddress;
 
 use crate::nginx::call::{Call, Fault, Placed};
 use crate::nginx::listen;
-use crate::nginx::settings::{Bound, Level};
+use crate::nginx::session::Bound;
+use crate::nginx::settings::Level;
+use crate::source::{Diagnostic, Severity, Span};
 
 /// The sockets of the http side.
 pub(super) fn compile(call: &mut Call<'_, '_>, http: &Level) -> Vec<HttpListener> {
@@ -72,10 +74,7 @@ fn address_servers(call: &mut Call<'_, '_>, http: &Level, bound: &Bound) -> Addr
             }
             let text = written.text.as_str();
             let Some(name) = name(text) else {
-                let message = format!("invalid server name or wildcard \"{text}\" on {shown}");
-                let fault =
-                    Fault::new("nginx::server_name", message).at(&written.span).placed(Placed::Nowhere);
-                call.session.report(call.node, fault);
+                bad_name(call, text, &shown, bound.servers.len(), &written.span);
                 continue;
             };
             let taken = taken(text);
@@ -104,14 +103,21 @@ fn taken(text: &str) -> Vec<String> {
     }
 }
 
+/// A name that is neither a host name nor a wildcard.
+fn bad_name(call: &mut Call<'_, '_>, text: &str, shown: &str, servers: usize, span: &Span) {
+    let message = format!("invalid server name or wildcard \"{text}\" on {shown}");
+    if servers < 2 {
+        let hint = Diagnostic::new(Severity::Hint, "nginx::server_name", message, span.clone())
+            .help("nginx takes it while the address has no other server");
+        call.session.diagnostics.push(hint);
+        return;
+    }
+    let fault = Fault::new("nginx::server_name", message).at(span).placed(Placed::Nowhere);
+    call.session.report(call.node, fault);
+}
+
 /// Two servers of one address have the same name: the second never gets a request by it.
-fn conflict(
-    call: &mut Call<'_, '_>,
-    name: &str,
-    shown: &str,
-    servers: usize,
-    span: Option<&crate::source::Span>,
-) {
+fn conflict(call: &mut Call<'_, '_>, name: &str, shown: &str, servers: usize, span: Option<&Span>) {
     // With a single server behind the address nginx does not look at names at all.
     if servers < 2 {
         return;

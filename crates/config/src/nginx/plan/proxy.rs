@@ -143,8 +143,12 @@ fn default_redirect(level: &Level, pass: &ProxyPass) -> Option<ProxyRedirect> {
     Some(ProxyRedirect::Prefix { from: Template::text(from.as_bytes()), to: Template::text(to.as_bytes()) })
 }
 
-/// What nginx checks between the sizes of buffers.
+/// What nginx checks between the sizes of buffers of a server or location.
 pub(super) fn check_buffers(call: &mut Call<'_, '_>, level: &Level) {
+    // What an outer level has wrong is inherited: once is enough.
+    if call.session.diagnostics.iter().any(|fault| fault.code == "nginx::proxy_buffers") {
+        return;
+    }
     let s = &level.location;
     let one = s.proxy_buffer_size.or(PAGE);
     let (count, each) = s.proxy_buffers.or((8, PAGE));
@@ -182,14 +186,5 @@ pub(super) fn check_buffers(call: &mut Call<'_, '_>, level: &Level) {
             fault = fault.at(span);
         }
         call.session.report(call.node, fault);
-    }
-}
-
-/// Checks a level that may have changed one of the sizes.
-pub(super) fn check_buffers_if_changed(call: &mut Call<'_, '_>, level: &Level) {
-    let errors = call.session.diagnostics.iter().any(|fault| fault.code == "nginx::proxy_buffers");
-    // What an outer level has wrong is inherited: once is enough.
-    if !errors {
-        check_buffers(call, level);
     }
 }

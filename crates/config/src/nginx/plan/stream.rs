@@ -7,7 +7,7 @@ use evergate_core::model::stream::{StreamHandler, StreamListen, StreamPlan, Stre
 
 use super::{http, upstreams};
 use crate::nginx::call::{Call, Fault};
-use crate::nginx::listen;
+use crate::nginx::listen::Listen;
 use crate::nginx::settings::{Level, StreamWork};
 use crate::nginx::template::{self, Side};
 
@@ -17,10 +17,9 @@ pub(in crate::nginx) fn compile(stream: &mut Level, call: &mut Call<'_, '_>) {
     let wanted = std::mem::take(&mut call.session.stream.wanted);
     let (upstreams, groups) = upstreams::compile(call, &written, &wanted, false);
     let mut plan = StreamPlan { upstreams, ..StreamPlan::default() };
-    let mut keys: Vec<(String, crate::source::Span)> = Vec::new();
     for server in &mut stream.children {
         server.stream.inherit(&stream.stream);
-        let listens = listens(call, server, &mut keys);
+        let listens = listens(server);
         let Some(handler) = handler(call, server, &groups) else { continue };
         let s = &server.stream;
         plan.servers.push(StreamServer {
@@ -40,29 +39,16 @@ pub(in crate::nginx) fn compile(stream: &mut Level, call: &mut Call<'_, '_>) {
     call.session.stream.plan = Some(plan);
 }
 
-fn listens(
-    call: &mut Call<'_, '_>,
-    server: &Level,
-    keys: &mut Vec<(String, crate::source::Span)>,
-) -> Vec<StreamListen> {
-    let mut listens = Vec::new();
-    for one in &server.listens {
-        let key = one.socket.key();
-        if let Some((_, first)) = keys.iter().find(|(other, _)| *other == key) {
-            let message =
-                format!("duplicate \"{}\" address and port pair", listen::shown(&one.socket.address));
-            let fault = Fault::new("nginx::listen", message).at(&one.span).label(first, "first given here");
-            call.session.report(call.node, fault);
-            continue;
-        }
-        keys.push((key, one.span.clone()));
-        let mut socket = one.socket.clone();
+fn listens(server: &Level) -> Vec<StreamListen> {
+    let socket = |listen: &Listen| {
+        let mut socket = listen.socket.clone();
         if socket.transport == Transport::Udp {
             socket.backlog = 0;
         }
-        listens.push(StreamListen { socket, proxy_protocol: one.proxy_protocol });
-    }
-    listens
+        socket
+    };
+    let listen = |one: &Listen| StreamListen { socket: socket(one), proxy_protocol: one.proxy_protocol };
+    server.listens.iter().map(listen).collect()
 }
 
 fn handler(call: &mut Call<'_, '_>, server: &Level, groups: &[usize]) -> Option<StreamHandler> {

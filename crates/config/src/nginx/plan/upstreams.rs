@@ -19,6 +19,7 @@ pub(super) fn compile(
     for group in written {
         only_backups(call, group);
     }
+    zones_without_size(call, written);
     let mut groups: Vec<Upstream> = written.iter().map(explicit).collect();
     let mut implicit: Vec<(Wanted, usize)> = Vec::new();
     let mut indexes = Vec::new();
@@ -64,6 +65,23 @@ fn only_backups(call: &mut Call<'_, '_>, group: &WrittenUpstream) {
     report_at(call, span, group.line, fault);
 }
 
+/// Reports zones that no group gives a size.
+fn zones_without_size(call: &mut Call<'_, '_>, written: &[WrittenUpstream]) {
+    let sized = |name: &str| {
+        written.iter().any(|group| group.zone.get().is_some_and(|(other, sized)| *sized && other == name))
+    };
+    for group in written {
+        let (Some((name, _)), Some(span)) = (group.zone.get(), &group.span) else { continue };
+        if !sized(name) {
+            let fault = Fault::new("nginx::zone", format!("zero size shared memory zone \"{name}\""))
+                .at(span)
+                .help(format!("give it a size once: \"zone {name} 64k;\""))
+                .placed(Placed::Nowhere);
+            call.session.report(call.node, fault);
+        }
+    }
+}
+
 fn same(one: &Wanted, other: &Wanted) -> bool {
     one.host.eq_ignore_ascii_case(&other.host) && one.port == other.port && one.unix == other.unix
 }
@@ -89,7 +107,7 @@ fn explicit(written: &WrittenUpstream) -> Upstream {
         servers: written.servers.iter().map(|server| server.server.clone()).collect(),
         method: Method::RoundRobin,
         keepalive: written.keepalive(),
-        zone: written.zone.get().cloned(),
+        zone: written.zone.get().map(|(name, _)| name.clone()),
     }
 }
 
