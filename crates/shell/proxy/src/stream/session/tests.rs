@@ -144,7 +144,7 @@ impl Bench {
         };
         Self {
             clock: Clock::new(),
-            groups: Groups::new("stream", &[upstream(servers)], std::sync::Arc::new(|_: Happening| {})),
+            groups: Groups::new("stream", &[upstream(servers)], Arc::new(|_: Happening| {})),
             server,
             log: RefCell::default(),
             access: RefCell::default(),
@@ -381,7 +381,7 @@ fn no_server_at_all_is_a_bad_gateway() {
         let mut group = upstream(&[refusing().await]);
         group.servers[0].down = true;
         let mut bench = Bench::new(&[], proxy());
-        bench.groups = Groups::new("stream", &[group], std::sync::Arc::new(|_: Happening| {}));
+        bench.groups = Groups::new("stream", &[group], Arc::new(|_: Happening| {}));
         let bench = Rc::new(bench);
         assert_eq!(bench.exchange(b"").await, b"");
         assert_eq!(bench.last_access(), "127.0.0.1 u 502 0 0");
@@ -600,7 +600,7 @@ fn a_sessions_memory_is_small() {
         let arrival =
             Arrival { serial: 1, client: None, local: None, listener: "x".into(), proxy_protocol: false };
         let session = serve(Stream::Tcp(socket), arrival, Rc::clone(&bench));
-        let bytes = std::mem::size_of_val(&session);
-        assert!(bytes <= 2048, "{bytes} bytes are carried by every session");
+        let bytes = size_of_val(&session);
+        assert!(bytes <= 1536, "{bytes} bytes are carried by every session");
     });
 }
