@@ -6,6 +6,7 @@ use std::rc::Rc;
 use evergate_core::http::{Framing, HeadError, Host, Progress};
 use evergate_core::model::http::LingeringClose;
 use evergate_core::model::proxy::LogLevel;
+use evergate_core::time::Duration;
 use evergate_core::wire::proxy_protocol::{self, Parsed};
 
 use super::body;
@@ -24,9 +25,17 @@ use crate::worker::Worker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// The connection takes another request.
-    KeepAlive,
+    KeepAlive {
+        /// That must come within this time.
+        time: Duration,
+    },
     /// It is closed; first what the client still sends is read, so that it gets the answer.
-    Linger,
+    Linger {
+        /// For so long in all.
+        time: Duration,
+        /// For so long without a byte.
+        timeout: Duration,
+    },
     /// It is closed.
     Close,
 }
@@ -86,18 +95,24 @@ pub(crate) async fn serve(
             }
         }
         route.follow(&client.worker, &client.connection.local);
-        let mut exchange = Exchange::begin(&client, &route);
-        exchange.pipelined = pipelined;
-        let after = converse(&mut client, &mut exchange, &route).await;
-        let keepalive_timeout = exchange.location().keepalive_timeout;
-        let lingering = (exchange.location().lingering_time, exchange.location().lingering_timeout);
-        exchange.end();
-        match after {
-            After::KeepAlive => client.allow(keepalive_timeout),
-            After::Linger => return Box::pin(body::linger(&mut client, lingering.0, lingering.1)).await,
+        // In a box, so that a connection that waits takes no more memory than waiting needs.
+        match Box::pin(one_request(&mut client, &route, pipelined)).await {
+            After::KeepAlive { time } => client.allow(time),
+            After::Linger { time, timeout } => {
+                return Box::pin(body::linger(&mut client, time, timeout)).await;
+            }
             After::Close => return,
         }
     }
+}
+
+/// Reads one request and has it answered.
+async fn one_request(client: &mut Client, route: &Route, pipelined: bool) -> After {
+    let mut exchange = Exchange::begin(client, route);
+    exchange.pipelined = pipelined;
+    let after = converse(client, &mut exchange, route).await;
+    exchange.end();
+    after
 }
 
 /// Reads the PROXY protocol header that the connection begins with.
@@ -185,7 +200,7 @@ impl Drop for Idle<'_> {
     }
 }
 
-/// Reads one request and has it answered.
+/// Goes through the life of one request.
 async fn converse(client: &mut Client, x: &mut Exchange, route: &Route) -> After {
     let head = read_head(client, x).await;
     let head = match head {
@@ -225,14 +240,16 @@ async fn converse(client: &mut Client, x: &mut Exchange, route: &Route) -> After
     if x.keep_alive && !client.worker.is_quitting() {
         // The next request begins behind this one's body.
         return match body::discard(client, x).await {
-            Ok(()) => After::KeepAlive,
+            Ok(()) => After::KeepAlive { time: x.location().keepalive_timeout },
             Err(_) => After::Close,
         };
     }
     let may_be_sending = refused || matches!(x.body, RequestBody::Unread) || !client.input.is_empty();
-    match x.location().lingering_close {
-        LingeringClose::Always => After::Linger,
-        LingeringClose::On if may_be_sending => After::Linger,
+    let location = x.location();
+    let linger = After::Linger { time: location.lingering_time, timeout: location.lingering_timeout };
+    match location.lingering_close {
+        LingeringClose::Always => linger,
+        LingeringClose::On if may_be_sending => linger,
         LingeringClose::On | LingeringClose::Off => After::Close,
     }
 }
@@ -362,6 +379,12 @@ fn choose_server(x: &mut Exchange, route: &Route) -> Head {
     let host = std::mem::take(&mut x.host);
     let server = service.routing.server(route.listener, route.address, &host, &mut x.matched());
     x.host = host;
-    x.enter_server(server);
+    match server {
+        Ok(server) => x.enter_server(server),
+        Err(error) => {
+            x.log(LogLevel::Error, format_args!("{error} ({}) while choosing a server", error.error));
+            return Head::Refused(500);
+        }
+    }
     Head::Complete
 }

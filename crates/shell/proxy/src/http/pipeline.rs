@@ -122,6 +122,14 @@ fn locate(x: &mut Exchange) -> Step {
     let uri = std::mem::take(&mut x.uri);
     let found = service.routing.location(x.server, &uri, &mut x.matched());
     x.uri = uri;
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            let uri = x.uri.escape_ascii();
+            x.log(LogLevel::Error, format_args!("{error} ({}) on \"{uri}\"", error.error));
+            return Step::To(Outcome::Status(500));
+        }
+    };
     match found {
         Found::Location(id) => {
             x.location = id;

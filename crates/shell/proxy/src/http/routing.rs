@@ -30,7 +30,17 @@ struct Names {
 /// A compiled regular expression, and the user variables that its named groups set.
 pub(crate) struct Expression {
     regex: pcre2::bytes::Regex,
+    source: String,
     names: Vec<(u16, u16)>,
+}
+
+/// A regular expression gave up on what a client sent.
+#[derive(Debug, thiserror::Error)]
+#[error("matching \"{pattern}\" failed")]
+pub(crate) struct MatchError {
+    pattern: String,
+    #[source]
+    pub(crate) error: pcre2::Error,
 }
 
 /// Where a regular expression leaves its groups.
@@ -56,21 +66,23 @@ impl Expression {
                 pattern: pattern.source.clone(),
                 reason: error.to_string(),
             })?;
-        Ok(Self { regex, names: pattern.names.clone() })
+        Ok(Self { regex, source: pattern.source.clone(), names: pattern.names.clone() })
     }
 
     /// Tries the expression; on a match, its groups are left in `matched`.
     ///
-    /// An expression that exceeds PCRE2's limits does not match.
-    pub(crate) fn matches(&self, subject: &[u8], matched: &mut Matched<'_>) -> bool {
+    /// # Errors
+    /// The expression exceeds PCRE2's limits on this subject: nobody knows whether it matches.
+    pub(crate) fn matches(&self, subject: &[u8], matched: &mut Matched<'_>) -> Result<bool, MatchError> {
+        let failed = |error| MatchError { pattern: self.source.clone(), error };
         // Most attempts fail; places for the groups are allocated only when they are needed.
-        if !self.regex.is_match(subject).unwrap_or(false) {
-            return false;
+        if !self.regex.is_match(subject).map_err(failed)? {
+            return Ok(false);
         }
         let mut places = self.regex.capture_locations();
-        let Ok(Some(_)) = self.regex.captures_read(&mut places, subject) else {
-            return false;
-        };
+        if self.regex.captures_read(&mut places, subject).map_err(failed)?.is_none() {
+            return Ok(false);
+        }
         matched.captures.clear();
         matched.captures.subject.extend_from_slice(subject);
         for group in 0..places.len() {
@@ -87,7 +99,7 @@ impl Expression {
             }
             matched.variables[variable] = value;
         }
-        true
+        Ok(true)
     }
 }
 
@@ -144,30 +156,53 @@ impl Routing {
         address: usize,
         host: &[u8],
         matched: &mut Matched<'_>,
-    ) -> ServerId {
+    ) -> Result<ServerId, MatchError> {
         let names = &self.names[listener][address];
-        let found = names.table.find(host, |index| {
-            Ok::<bool, std::convert::Infallible>(
-                names.expressions[index].as_ref().is_some_and(|expression| expression.matches(host, matched)),
-            )
-        });
-        match found {
-            Ok(server) => server,
-            Err(never) => match never {},
-        }
+        names.table.find(host, |index| match &names.expressions[index] {
+            Some(expression) => expression.matches(host, matched),
+            None => Ok(false),
+        })
     }
 
     /// The location for a normalised URI.
-    pub(crate) fn location(&self, server: ServerId, uri: &[u8], matched: &mut Matched<'_>) -> Found {
-        let found = self.trees[server.0 as usize].find(uri, |LocationId(index)| {
-            let expression = self.locations[index as usize].as_ref();
-            Ok::<bool, std::convert::Infallible>(
-                expression.is_some_and(|expression| expression.matches(uri, matched)),
-            )
-        });
-        match found {
-            Ok(found) => found,
-            Err(never) => match never {},
-        }
+    pub(crate) fn location(
+        &self,
+        server: ServerId,
+        uri: &[u8],
+        matched: &mut Matched<'_>,
+    ) -> Result<Found, MatchError> {
+        self.trees[server.0 as usize].find(uri, |LocationId(index)| match &self.locations[index as usize] {
+            Some(expression) => expression.matches(uri, matched),
+            None => Ok(false),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expression(source: &str) -> Expression {
+        let pattern = Pattern { source: source.to_owned(), ignore_case: false, names: vec![(1, 2)] };
+        Expression::new(&pattern).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn groups_are_left_to_the_request() {
+        let (mut captures, mut variables) = (Captures::default(), Vec::new());
+        let mut matched = Matched { captures: &mut captures, variables: &mut variables };
+        assert!(expression("^/(a+)/(b)?").matches(b"/aa/x", &mut matched).is_ok_and(|matches| matches));
+        assert!(expression("^/x").matches(b"/aa/x", &mut matched).is_ok_and(|matches| !matches));
+        assert_eq!((captures.get(1), captures.get(2)), (Some(&b"aa"[..]), None));
+        assert_eq!(variables, [None, None, Some(b"aa".to_vec())]);
+    }
+
+    #[test]
+    fn an_expression_that_explodes_is_given_up_soon() {
+        let (mut captures, mut variables) = (Captures::default(), Vec::new());
+        let mut matched = Matched { captures: &mut captures, variables: &mut variables };
+        let uri = "a".repeat(5_000) + "!";
+        let outcome = expression("^(a+)+$").matches(uri.as_bytes(), &mut matched);
+        assert!(outcome.is_err());
     }
 }

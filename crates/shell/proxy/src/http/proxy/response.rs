@@ -109,7 +109,8 @@ fn rewrite(x: &mut Exchange, proxy: &Proxy, value: &[u8], out: &mut Vec<u8>) -> 
                 let expression = service.program(x.location).and_then(|program| program.redirect(index));
                 let Some(expression) = expression else { continue };
                 let before = std::mem::take(&mut x.captures);
-                let applies = expression.matches(value, &mut x.matched());
+                // What exceeds the limits is passed on as it came.
+                let applies = expression.matches(value, &mut x.matched()).unwrap_or(false);
                 if applies {
                     let (start, end) = x.captures.groups.first().copied().flatten().unwrap_or_default();
                     out.extend_from_slice(&value[..start as usize]);
