@@ -210,9 +210,7 @@ mod tests {
     #[test]
     fn a_field_given_up_half_way_leaves_no_trace() {
         let mut table = HeaderTable::new();
-        let mut field = table.begin(b"X-A");
-        field.append(b"1");
-        drop(field);
+        table.begin(b"X-A").append(b"1");
         table.push(b"X-B", b"2");
         assert_eq!(table.iter().collect::<Vec<_>>(), [(&b"X-B"[..], &b"2"[..])]);
     }

@@ -4,6 +4,7 @@ use evergate_core::model::proxy::{ErrorLog, Syslog};
 use evergate_core::model::upstream::Endpoint;
 use evergate_core::model::variable::Variable;
 use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -166,6 +167,32 @@ fn syslog_messages_have_nginxs_head() {
     let length = server.recv(&mut message).expect("a message arrives");
     let text = String::from_utf8_lossy(&message[..length]).into_owned();
     assert!(text.starts_with("<187>") && text.ends_with(": message") && text.contains("[error]"), "{text}");
+}
+
+#[test]
+fn a_syslog_server_that_comes_back_is_found_again() {
+    let (folder, logs, worker) = (Folder::new(), Logs::new(), WorkerLogs::default());
+    let path = folder.path("socket");
+    let syslog = Syslog {
+        server: Endpoint::Unix(path.as_str().into()),
+        facility: 1,
+        severity: 5,
+        tag: "t".into(),
+        nohostname: false,
+    };
+    let logger = logger(&logs, access_log(LogTarget::Syslog(syslog)));
+    worker.write(&logger, &Uri("/lost"), NOW, 0); // Nobody listens yet.
+    for uri in ["/1", "/2"] {
+        let server = UnixDatagram::bind(&path).expect("the folder is ours");
+        worker.write(&logger, &Uri(uri), NOW, 0);
+        let mut message = [0; 512];
+        let length = server.recv(&mut message).expect("a message arrives");
+        let text = String::from_utf8_lossy(&message[..length]).into_owned();
+        let end = format!(" {} t: {uri} \"-\"", logs.hostname());
+        assert!(text.starts_with("<13>") && text.ends_with(&end), "{text}");
+        std::fs::remove_file(&path).expect("the socket exists");
+    }
+    assert_eq!(logs.failures(), [("syslog:t".to_owned(), 1)]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(super) fn escape_from(line: &mut Vec<u8>, start: usize, escape: LogEscape) {
     };
     let Some(value) = line.get(start..) else { return };
     // Nearly all values need nothing; this check is one the compiler makes with vector registers.
-    let special = |byte: u8| byte < 32 || byte >= 127 || byte == b'"' || byte == b'\\';
+    let special = |byte: u8| !(32..127).contains(&byte) || byte == b'"' || byte == b'\\';
     if !value.iter().fold(false, |any, byte| any | special(*byte)) {
         return;
     }
