@@ -102,15 +102,16 @@ fn prepare(options: &RunOptions) -> Result<Setup, String> {
         let loaded = recipe
             .load()
             .map_err(|lines| format!("evergate: the configuration changed meanwhile: {lines}"))?;
-        let title = match &loaded.plan {
+        // Check scripts look for the tools' names: `ps -C nginx`, `killall keepalived`.
+        let (title, name) = match &loaded.plan {
             Plan::Proxy(plan) => {
                 bind(&mut sockets, plan)?;
                 crate::log_files::prepare(plan);
-                "evergate: proxy"
+                ("nginx: evergate proxy", "nginx")
             }
-            Plan::Failover(_) => "evergate: failover",
+            Plan::Failover(_) => ("keepalived: evergate failover", "keepalived"),
         };
-        let dress = Dress { argv: vec![title.into()], name: "evergate".to_owned() };
+        let dress = Dress { argv: vec![title.into()], name: name.to_owned() };
         roles.push(Role::new(recipe, loaded, dress));
     }
     let control = Server::bind(&options.control).map_err(|error| format!("evergate: {error}"))?;
@@ -244,7 +245,7 @@ impl Voice for PlainVoice {
             Say::Doubtful(lines) => self.line(Warning, lines),
             Say::Failed(lines) => self.line(Error, lines),
             Say::Note(text) => self.line(Info, text),
-            Say::Event(kind, _, what) => self.line(Info, &format!("{kind}: {}", sentence(what))),
+            Say::Event(kind, what) => self.line(Info, &format!("{kind}: {}", sentence(what))),
             Say::Stopping => self.line(Info, "ending"),
             Say::Stopped => self.line(Info, "ended"),
         }

@@ -11,6 +11,7 @@ mod lexer;
 mod lint;
 mod listen;
 mod modules;
+pub mod paths;
 mod pattern;
 mod plan;
 mod reference;

@@ -71,7 +71,7 @@ fn defaults_of_the_main_context() {
     let plan = plan("events {}");
     assert_eq!(plan.main.worker_threads, Some(1));
     assert_eq!(plan.main.worker_connections, 512);
-    assert_eq!(plan.main.pid_file, "/opt/nginx/logs/nginx.pid");
+    assert_eq!(plan.main.pid_file, "/run/nginx.pid");
     assert_eq!(plan.main.error_logs.len(), 1);
     assert_eq!(plan.main.error_logs[0].target, LogTarget::File("/opt/nginx/logs/error.log".into()));
     assert_eq!(plan.main.error_logs[0].level, LogLevel::Error);

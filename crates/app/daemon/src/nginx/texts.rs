@@ -1,15 +1,11 @@
 //! What nginx prints about itself.
 
+pub(crate) use evergate_config::nginx::paths::{
+    CONFIGURATION as CONF_PATH, ERROR_LOG as ERROR_LOG_PATH, PID_FILE as PID_PATH, PREFIX,
+};
+
 /// The level of nginx that is claimed; tools parse it.
 pub(crate) const VERSION: &str = "1.29.8";
-/// `-p` by default.
-pub(crate) const PREFIX: &str = "/usr/share/nginx/";
-/// `-c` by default.
-pub(crate) const CONF_PATH: &str = "/etc/nginx/nginx.conf";
-/// `-e` by default.
-pub(crate) const ERROR_LOG_PATH: &str = "/var/log/nginx/error.log";
-/// `pid` by default.
-pub(crate) const PID_PATH: &str = "/run/nginx.pid";
 
 /// Modules that nginx builds unless told otherwise, and whether Evergate has them. Test tools
 /// and packagers decide by the `--without-…` words of `nginx -V`.

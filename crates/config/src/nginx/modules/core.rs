@@ -7,7 +7,7 @@ use crate::nginx::call::{Applied, Call, Fault};
 use crate::nginx::directive::{Apply, Arity, Context, Directive, Module, Notice};
 use crate::nginx::settings::Level;
 use crate::nginx::tree::Block;
-use crate::nginx::{full_path, value};
+use crate::nginx::{full_path, paths, value};
 
 use super::log;
 
@@ -16,7 +16,7 @@ const EVENTS_ONLY: &[Context] = &[Context::Events];
 
 /// The path of the pid file without a `pid` directive.
 pub(in crate::nginx) fn default_pid_file(options: &Options) -> String {
-    full_path(&options.prefix, "logs/nginx.pid")
+    full_path(&options.prefix, paths::PID_FILE)
 }
 
 pub(in crate::nginx) const MODULE: Module = Module {
@@ -165,7 +165,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             name: "pid",
             contexts: MAIN,
             arity: Arity::Exactly(1),
-            default: "pid logs/nginx.pid;",
+            default: "pid /run/nginx.pid;",
             summary: "The file that holds the master's process id.",
             apply: Apply::Set(|_, call| {
                 let path = only(call, |call| Ok(call.path(1)))?;
@@ -177,7 +177,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             name: "error_log",
             contexts: MAIN,
             arity: Arity::AtLeast(1),
-            default: "error_log logs/error.log error;",
+            default: "error_log /var/log/nginx/error.log error;",
             summary: "Where diagnostics go, and the least severe level written; may be repeated.",
             apply: Apply::Set(|_, call| {
                 let log = error_log(call)?;

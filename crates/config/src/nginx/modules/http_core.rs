@@ -339,7 +339,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             name: "error_log",
             contexts: HTTP,
             arity: Arity::AtLeast(1),
-            default: "error_log logs/error.log error;",
+            default: "error_log /var/log/nginx/error.log error;",
             summary: "Where diagnostics go, and the least severe level written; may be repeated.",
             apply: Apply::Set(|level, call| {
                 let log = super::core::error_log(call)?;

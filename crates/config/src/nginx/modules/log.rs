@@ -27,7 +27,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             name: "access_log",
             contexts: HTTP,
             arity: Arity::AtLeast(1),
-            default: "access_log logs/access.log combined;",
+            default: "access_log /var/log/nginx/access.log combined;",
             summary: "Where a line for each request goes: PATH [FORMAT] [buffer=] [flush=] [if=], or off.",
             apply: Apply::Set(|level: &mut Level, call| {
                 let log = access_log(call, Side::Http)?;

@@ -59,7 +59,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             name: "error_log",
             contexts: STREAM,
             arity: Arity::AtLeast(1),
-            default: "error_log logs/error.log error;",
+            default: "error_log /var/log/nginx/error.log error;",
             summary: "Where diagnostics go, and the least severe level written; may be repeated.",
             apply: Apply::Set(|level, call| {
                 let log = super::core::error_log(call)?;
@@ -129,13 +129,13 @@ pub(in crate::nginx) const MODULE: Module = Module {
 /// An address may be listened on once in the whole block.
 fn add_listen(call: &mut Call<'_, '_>, listen: &Listen) -> Applied {
     let key = listen.socket.key();
-    if let Some((_, first)) = call.session.stream.bound.iter().find(|(other, _)| *other == key) {
+    if let Some(first) = call.session.stream.bound.get(&key) {
         let message =
             format!("duplicate \"{}\" address and port pair", listen::shown(&listen.socket.address));
         let fault = Fault::new("nginx::listen", message).at(&listen.span);
         return Err(if *first == listen.span { fault } else { fault.label(first, "first given here") });
     }
-    call.session.stream.bound.push((key, listen.span.clone()));
+    call.session.stream.bound.insert(key, listen.span.clone());
     Ok(())
 }
 

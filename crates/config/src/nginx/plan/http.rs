@@ -59,7 +59,7 @@ fn defaults(http: &mut Level, call: &Call<'_, '_>) {
     }
     if !s.access_logs.is_set() {
         s.access_logs.put(vec![AccessLog {
-            target: LogTarget::File(full_path(prefix, "logs/access.log")),
+            target: LogTarget::File(full_path(prefix, crate::nginx::paths::ACCESS_LOG)),
             format: 0,
             buffer_bytes: None,
             flush: None,
