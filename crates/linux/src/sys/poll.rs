@@ -1,4 +1,4 @@
-//! Waiting for many descriptors, and for a moment.
+//! Waiting for many descriptors until a moment.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -7,9 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use evergate_core::time::Instant;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
+use rustix::time::Timespec;
 
 /// What is ready on a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +43,6 @@ impl Poll {
     /// The kernel's: `EEXIST` if it is watched already.
     pub fn watch(&self, descriptor: BorrowedFd<'_>, token: u64) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, descriptor, EventData::new_u64(token), EventFlags::IN)?)
-    }
-
-    /// Changes what is waited for on a watched descriptor.
-    ///
-    /// # Errors
-    /// The kernel's: `ENOENT` if it is not watched.
-    pub fn change(&self, descriptor: BorrowedFd<'_>, token: u64, read: bool, write: bool) -> io::Result<()> {
-        let mut flags = EventFlags::empty();
-        flags.set(EventFlags::IN, read);
-        flags.set(EventFlags::OUT, write);
-        Ok(epoll::modify(&self.epoll, descriptor, EventData::new_u64(token), flags)?)
     }
 
     /// Forgets a descriptor. Closing it does the same, unless a duplicate is open elsewhere.
@@ -106,54 +93,6 @@ impl AsFd for Poll {
     }
 }
 
-/// Becomes readable at a moment.
-#[derive(Debug)]
-pub struct Timer {
-    timer: OwnedFd,
-}
-
-impl Timer {
-    /// A timer that is not set.
-    ///
-    /// # Errors
-    /// The kernel's: no descriptors left.
-    pub fn new() -> io::Result<Self> {
-        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        Ok(Self { timer: timerfd_create(TimerfdClockId::Monotonic, flags)? })
-    }
-
-    /// Sets the moment, or unsets it; either way the timer is no longer readable until then.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn set(&self, at: Option<Instant>) -> io::Result<()> {
-        // All zeros would unset it, so the start of the clock is taken as its first nanosecond.
-        let nanos = at.map_or(0, |at| at.as_nanos().max(1));
-        let value = Timespec {
-            tv_sec: i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(nanos % 1_000_000_000).unwrap_or(0),
-        };
-        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let new = Itimerspec { it_interval: never, it_value: value };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &new)?;
-        Ok(())
-    }
-
-    /// Whether the moment has come since the last call; it is then unset.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn expired(&self) -> io::Result<bool> {
-        drain(self.timer.as_fd())
-    }
-}
-
-impl AsFd for Timer {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.timer.as_fd()
-    }
-}
-
 /// Becomes readable when another thread calls.
 #[derive(Debug)]
 pub struct Bell {
@@ -186,7 +125,11 @@ impl Bell {
     /// # Errors
     /// The kernel's.
     pub fn rang(&self) -> io::Result<bool> {
-        drain(self.event.as_fd())
+        match rustix::io::read(&self.event, &mut [0_u8; 8]) {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::AGAIN) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -196,36 +139,23 @@ impl AsFd for Bell {
     }
 }
 
-fn drain(counter: BorrowedFd<'_>) -> io::Result<bool> {
-    match rustix::io::read(counter, &mut [0_u8; 8]) {
-        Ok(_) => Ok(true),
-        Err(rustix::io::Errno::AGAIN) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use evergate_core::time::Duration;
 
     #[test]
-    fn a_timer_and_a_bell_wake_the_waiter_under_their_tokens() -> io::Result<()> {
-        let poll = Poll::new()?;
-        let (timer, bell) = (Timer::new()?, Bell::new()?);
-        poll.watch(timer.as_fd(), 1)?;
+    fn a_bell_wakes_the_waiter_under_its_token() -> io::Result<()> {
+        let (poll, bell, silent) = (Poll::new()?, Bell::new()?, Bell::new()?);
+        poll.watch(silent.as_fd(), 1)?;
         poll.watch(bell.as_fd(), 2)?;
         let mut ready = Vec::new();
-        poll.wait(Some(super::super::clock::now()), &mut ready)?;
+        poll.wait(Some(crate::sys::clock::now() + Duration::from_millis(1)), &mut ready)?;
         assert!(ready.is_empty());
         bell.ring()?;
         poll.wait(None, &mut ready)?;
         assert_eq!(ready.iter().map(|ready| ready.token).collect::<Vec<_>>(), [2]);
         assert!(bell.rang()? && !bell.rang()?);
-        timer.set(Some(super::super::clock::now() + Duration::from_millis(1)))?;
-        poll.wait(None, &mut ready)?;
-        assert_eq!(ready.iter().map(|ready| ready.token).collect::<Vec<_>>(), [1]);
-        assert!(timer.expired()?);
-        Ok(())
+        poll.forget(bell.as_fd())
     }
 }

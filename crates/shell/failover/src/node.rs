@@ -320,7 +320,6 @@ impl Node {
 
     /// Gives everything up.
     pub(crate) fn stop(&mut self, now: Instant) {
-        self.log.info("Stopping");
         self.stopping = true;
         self.scripts.stop();
         for index in 0..self.instances.len() {
