@@ -3,9 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use evergate_config::{keepalived, nginx};
+
 /// The files, and what they must hold.
 fn pages() -> Vec<(&'static str, String)> {
-    Vec::new()
+    vec![
+        ("nginx.md", nginx::reference_markdown()),
+        ("nginx-coverage.md", nginx::coverage_markdown()),
+        ("keepalived.md", keepalived::reference_markdown()),
+        ("keepalived-coverage.md", keepalived::coverage_markdown()),
+    ]
 }
 
 /// Writes every page anew.
