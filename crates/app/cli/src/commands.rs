@@ -100,6 +100,54 @@ fn finish(result: Result<(), ClientError>) -> ExitCode {
     }
 }
 
-fn manual(_names: &[String]) -> ExitCode {
-    ExitCode::FAILURE
+/// Prints the reference, or the sections of some directives.
+fn manual(names: &[String]) -> ExitCode {
+    let texts =
+        [evergate_config::nginx::reference_markdown(), evergate_config::keepalived::reference_markdown()];
+    let mut out = std::io::stdout();
+    let mut status = ExitCode::SUCCESS;
+    let mut parts: Vec<String> = if names.is_empty() { texts.to_vec() } else { Vec::new() };
+    for name in names {
+        let found: Vec<String> = texts.iter().flat_map(|text| sections(text, name)).collect();
+        if found.is_empty() {
+            eprintln!("evergate: no directive is called {name}; `evergate man` lists them all");
+            status = ExitCode::FAILURE;
+        }
+        parts.extend(found);
+    }
+    // A pager that was left early wants no more.
+    drop(out.write_all(parts.join("\n").as_bytes()));
+    status
+}
+
+/// The sections of a manual whose heading is `name`.
+fn sections(text: &str, name: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.starts_with('#') {
+            inside = line.trim_start_matches('#').trim().trim_matches('`') == name;
+            if inside {
+                found.push(String::new());
+            }
+        }
+        if let Some(section) = found.last_mut().filter(|_| inside) {
+            section.push_str(line);
+            section.push('\n');
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sections;
+
+    #[test]
+    fn a_section_ends_at_the_next_heading() {
+        let text = "# a\n\n## one\nx\n### two\ny\n## one\nz\n";
+        assert_eq!(sections(text, "one"), ["## one\nx\n", "## one\nz\n"]);
+        assert_eq!(sections(text, "two"), ["### two\ny\n"]);
+        assert!(sections(text, "three").is_empty());
+    }
 }

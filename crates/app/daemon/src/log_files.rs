@@ -1,7 +1,7 @@
 //! Log files of a proxy that does not run as root: they must exist, and be its own.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{FileType, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, chown};
 
 use evergate_config::source::{Host, LocalHost};
 use evergate_core::model::proxy::{LogTarget, MainSettings, ProxyPlan};
@@ -15,9 +15,11 @@ const NOBODY: &str = "nobody";
 pub(crate) fn prepare(plan: &ProxyPlan) {
     let Some(user) = worker(&plan.main) else { return };
     for path in paths(plan) {
-        let file = OpenOptions::new().append(true).create(true).open(path);
-        let is_foreign = |meta: &std::fs::Metadata| meta.is_file() && meta.uid() != user.uid;
-        if file.and_then(|file| file.metadata()).is_ok_and(|meta| is_foreign(&meta)) {
+        // Opening is only for what does not exist: a named pipe would wait for its reader.
+        let meta = std::fs::metadata(path)
+            .or_else(|_| OpenOptions::new().append(true).create(true).open(path)?.metadata());
+        let is_log = |kind: FileType| kind.is_file() || kind.is_fifo();
+        if meta.is_ok_and(|meta| is_log(meta.file_type()) && meta.uid() != user.uid) {
             drop(chown(path, Some(user.uid), None));
         }
     }

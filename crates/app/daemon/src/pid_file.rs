@@ -38,6 +38,11 @@ impl PidFile {
         &self.path
     }
 
+    /// Another process's id stands there by now: leaves it alone.
+    pub(crate) fn forget(&mut self) {
+        self.path = PathBuf::new();
+    }
+
     /// Gives it another name; whatever has that name is replaced.
     pub(crate) fn rename(&mut self, path: &Path) -> io::Result<()> {
         fs::rename(&self.path, path)?;

@@ -163,11 +163,13 @@ impl Supervisor {
                 if error.is_in_use() && tries + 1 < BIND_TRIES {
                     return Ok(Stage::Binding { loaded, tries: tries + 1, at: now + BIND_PAUSE });
                 }
-                let text = if error.is_in_use() { "still could not bind()" } else { "" };
-                self.note_refusal(index, text);
-                return Err(error
-                    .remedy()
-                    .map_or_else(|| error.to_string(), |remedy| format!("{error}: {remedy}")));
+                if error.is_in_use() {
+                    self.voice.say(&Say::Failed("still could not bind()"));
+                }
+                let reason =
+                    error.remedy().map_or_else(|| error.to_string(), |remedy| format!("{error}: {remedy}"));
+                self.record_refusal(index, &reason);
+                return Err(reason);
             }
         };
         let mut open: Vec<Option<Loaded>> = Vec::new();
@@ -255,11 +257,17 @@ impl Supervisor {
         }
     }
 
+    /// Says and records why a role has no new configuration.
     fn note_refusal(&mut self, index: usize, reason: &str) {
+        self.voice.say(&Say::ReloadRefused(self.roles[index].kind, reason));
+        self.record_refusal(index, reason);
+    }
+
+    /// Records it alone: it was said already.
+    fn record_refusal(&mut self, index: usize, reason: &str) {
         let role = &mut self.roles[index];
         role.reload_error = Some(reason.to_owned());
         let kind = role.kind;
-        self.voice.say(&Say::ReloadRefused(kind, reason));
         self.journal.record(Happening::ReloadRefused { role: kind.name().into(), reason: reason.to_owned() });
     }
 

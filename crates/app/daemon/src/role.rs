@@ -13,7 +13,7 @@ use evergate_linux::process::{MAX_DESCRIPTORS, PidFd, Signal, in_memory};
 use crate::link::Line;
 use crate::listen::Sockets;
 use crate::message::ToRole;
-use crate::recipe::{Loaded, Recipe};
+use crate::recipe::{Loaded, Plan, Recipe};
 use crate::voice::RoleKind;
 
 /// A role is asked so often whether it is there.
@@ -113,6 +113,7 @@ impl Role {
             .env(ROLE_VARIABLE, format!("{}:{}:{}", std::process::id(), self.kind, self.dress.name))
             .env_remove("NGINX")
             .env_remove("NOTIFY_SOCKET")
+            .envs(self.environment())
             .stdin(theirs)
             .spawn()?;
         let pid = child.id();
@@ -133,6 +134,13 @@ impl Role {
         self.process = Some(process);
         self.start_at = None;
         Ok(pid)
+    }
+
+    /// Variables that the configuration sets (`env NAME=VALUE`).
+    fn environment(&self) -> Vec<(&str, &str)> {
+        let Plan::Proxy(plan) = &self.loaded.plan else { return Vec::new() };
+        let set = plan.main.environment.iter();
+        set.filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect()
     }
 
     /// The process has ended: says how, and plans the next start unless it is leaving.

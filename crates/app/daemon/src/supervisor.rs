@@ -158,11 +158,9 @@ impl Supervisor {
     /// If the kernel refuses what every program may have.
     pub(crate) fn run(mut self) -> io::Result<u8> {
         self.voice.say(&Say::Starting);
-        // The proxy first: the failover role waits for it to be well.
+        // The proxy first: no address comes to a node that does not serve yet.
         self.roles.sort_by_key(|role| std::cmp::Reverse(role.kind));
-        for index in 0..self.roles.len() {
-            self.start_role(index, Instant::now());
-        }
+        self.start_role(0, Instant::now());
         while !self.is_over() {
             self.wait()?;
             let now = Instant::now();
@@ -230,8 +228,7 @@ impl Supervisor {
 
     fn take_messages(&mut self, now: Instant) {
         for index in 0..self.roles.len() {
-            loop {
-                let Some(process) = self.roles[index].process.as_mut() else { break };
+            while let Some(process) = self.roles[index].process.as_mut() {
                 match process.line.receive::<FromRole>() {
                     Ok(Incoming::Message(message, _)) => self.take_message(index, message, now),
                     Ok(Incoming::Nothing) => break,
@@ -269,9 +266,10 @@ impl Supervisor {
                 }
                 self.questions.open.retain(|open| *open != kind);
             }
+            // Said when it is ready, for every role alike.
+            FromRole::Event(Happening::Reloaded { .. } | Happening::ReloadRefused { .. }) => {}
             FromRole::Event(what) => {
-                let pid = self.roles[index].process.as_ref().map_or(0, Process::id);
-                self.voice.say(&Say::Event(kind, pid, &what));
+                self.voice.say(&Say::Event(kind, &what));
                 self.journal.record(what);
             }
         }
@@ -287,13 +285,19 @@ impl Supervisor {
         let kind = role.kind;
         if first && kind == RoleKind::Proxy {
             self.tell_failover(ProxyHealth::Up);
+            if let Some(failover) = self.roles.iter().position(|role| role.kind == RoleKind::Failover)
+                && self.mode == Mode::Starting
+                && self.roles[failover].process.is_none()
+            {
+                self.start_role(failover, now);
+            }
         }
         if !first {
             self.reload_accepted(index, now);
         }
         if self.mode == Mode::Starting && self.roles.iter().all(is_ready) {
             self.in_service(now);
-        } else {
+        } else if first {
             self.write_role_pid(index);
         }
     }
@@ -330,7 +334,11 @@ impl Supervisor {
         };
         match PidFile::write(path, pid) {
             Ok(file) => {
-                self.pid_files.retain(|(_, old)| old.path() != path);
+                self.pid_files
+                    .iter_mut()
+                    .filter(|(_, old)| old.path() == path)
+                    .for_each(|(_, old)| old.forget());
+                self.pid_files.retain(|(_, old)| !old.path().as_os_str().is_empty());
                 self.pid_files.push((owner, file));
                 Ok(())
             }

@@ -100,7 +100,7 @@ pub(crate) enum Say<'a> {
     /// Something worth knowing.
     Note(&'a str),
     /// A role reports this.
-    Event(RoleKind, u32, &'a Happening),
+    Event(RoleKind, &'a Happening),
     /// The daemon begins to end.
     Stopping,
     /// The daemon ends.

@@ -69,7 +69,7 @@ impl Voice for KeepalivedVoice {
                     format!("VRRP child process({pid}) has not answered for {silent_ms} ms, Respawning");
                 self.line(Error, &text);
             }
-            Say::Reloaded(_) => self.line(Info, "Reload complete"),
+            Say::InService => self.line(Info, "Startup complete"),
             Say::ReloadRefused(_, lines) => {
                 self.line(Error, lines);
                 self.line(Error, "the new configuration is refused, the old one stays in service");
@@ -77,11 +77,11 @@ impl Voice for KeepalivedVoice {
             Say::Doubtful(lines) => self.line(Warning, lines),
             Say::Failed(lines) => self.line(Error, lines),
             Say::Note(text) => self.line(Info, text),
-            Say::Event(_, _, Happening::Note { text, .. }) => self.line(Info, text),
+            Say::Event(_, Happening::Note { text, .. }) => self.line(Info, text),
             Say::Stopping => self.line(Info, "Stopping"),
             Say::Stopped => self.line(Info, &format!("Stopped {}", texts::name_and_version())),
             // Said when the program started, by the VRRP process, or not at all by keepalived.
-            Say::Starting | Say::InService | Say::Signal(..) | Say::RoleEnded { .. } | Say::Event(..) => {}
+            Say::Starting | Say::Reloaded(_) | Say::Signal(..) | Say::RoleEnded { .. } | Say::Event(..) => {}
         }
     }
 

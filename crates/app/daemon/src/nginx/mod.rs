@@ -2,6 +2,7 @@
 
 mod arguments;
 mod send;
+mod single;
 mod texts;
 mod voice;
 
@@ -196,9 +197,9 @@ fn report(reading: &Reading, voice: &mut NginxVoice, quiet: bool) {
     if failed && !stopped {
         reading.stock_lines().iter().for_each(|line| voice.log_stock_lines(line));
     }
-    if !quiet {
+    if failed && !quiet {
         let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        for fault in reading.diagnostics.iter().filter(|fault| failed || fault.stock.is_none()) {
+        for fault in &reading.diagnostics {
             stderr_line(&fault.render(&reading.sources, color));
         }
     }
@@ -237,7 +238,8 @@ fn start(recipe: &Recipe, argv: Vec<OsString>, mut voice: NginxVoice) -> ExitCod
         }
     };
     match prepare(recipe, loaded, argv, voice) {
-        Ok(setup) => match Supervisor::new(setup).run() {
+        Ok(Ready::Single(single)) => single.run(),
+        Ok(Ready::Master(setup)) => match Supervisor::new(*setup).run() {
             Ok(status) => ExitCode::from(status),
             Err(error) => {
                 stderr_line(&format!("nginx: [emerg] {error}"));
@@ -248,8 +250,16 @@ fn start(recipe: &Recipe, argv: Vec<OsString>, mut voice: NginxVoice) -> ExitCod
     }
 }
 
+/// What is ready to run.
+enum Ready {
+    /// A master with its worker.
+    Master(Box<Setup>),
+    /// One process alone.
+    Single(Box<single::Single>),
+}
+
 /// Everything before the first role starts; faults are said here.
-fn prepare(recipe: &Recipe, loaded: Loaded, argv: Vec<OsString>, mut voice: NginxVoice) -> Result<Setup, ()> {
+fn prepare(recipe: &Recipe, loaded: Loaded, argv: Vec<OsString>, mut voice: NginxVoice) -> Result<Ready, ()> {
     let Plan::Proxy(plan) = &loaded.plan else { return Err(()) };
     let main = plan.main.clone();
     if let Err(text) = voice.open_logs(&main.error_logs) {
@@ -273,20 +283,26 @@ fn prepare(recipe: &Recipe, loaded: Loaded, argv: Vec<OsString>, mut voice: Ngin
     let signals =
         [Signal::HUP, Signal::QUIT, Signal::TERM, Signal::INT, Signal::USR1, Signal::USR2, Signal::WINCH];
     let failed = |voice: &mut NginxVoice, what: &str, error: std::io::Error| {
-        voice
-            .log_stock_lines(&format!("[alert] {what} failed ({})", crate::pid_file::in_nginx_words(&error)));
+        let words = crate::pid_file::in_nginx_words(&error);
+        voice.log_stock_lines(&format!("[alert] {what} failed ({words})"));
+        Err(())
     };
     let background = match goes_back.then(detach).transpose() {
         Ok(background) => background,
-        Err(error) => return Err(failed(&mut voice, "fork()", error)),
+        Err(error) => return failed(&mut voice, "fork()", error),
     };
     voice.set_stderr_aside();
     let signals = match Signals::collect(&signals) {
         Ok(signals) => signals,
-        Err(error) => return Err(failed(&mut voice, "signalfd()", error)),
+        Err(error) => return failed(&mut voice, "signalfd()", error),
     };
+    if !main.master_process {
+        let plan = (**plan).clone();
+        let single = single::Single { recipe: recipe.clone(), plan, sockets, voice, signals, background };
+        return Ok(Ready::Single(Box::new(single)));
+    }
     let dress = Dress { argv: vec!["nginx: worker process".into()], name: "nginx".into() };
-    Ok(Setup {
+    Ok(Ready::Master(Box::new(Setup {
         roles: vec![Role::new(recipe.clone(), loaded, dress)],
         sockets,
         voice: Box::new(voice) as Box<dyn Voice>,
@@ -300,7 +316,7 @@ fn prepare(recipe: &Recipe, loaded: Loaded, argv: Vec<OsString>, mut voice: Ngin
         pid_follows_plan: true,
         respawn: true,
         node: crate::host_name(),
-    })
+    })))
 }
 
 /// Opens the sockets; an address in use may be free a moment later.

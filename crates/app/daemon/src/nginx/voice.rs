@@ -192,11 +192,11 @@ impl Voice for NginxVoice {
                 self.log_stock_lines(lines)
             }
             Say::Note(text) => self.log(Notice, text),
-            Say::Event(_, _, Happening::Note { text, .. }) => self.log(Warn, text),
-            Say::Event(_, _, Happening::UpstreamServer { upstream, server, available: false, reason }) => {
+            Say::Event(_, Happening::Note { text, .. }) => self.log(Warn, text),
+            Say::Event(_, Happening::UpstreamServer { upstream, server, available: false, reason }) => {
                 self.log(Warn, &format!("upstream server {server} of \"{upstream}\" is put aside: {reason}"));
             }
-            Say::Event(_, _, Happening::PacketRefused { source, reason, .. }) => {
+            Say::Event(_, Happening::PacketRefused { source, reason, .. }) => {
                 self.log(Error, &format!("refused what {source} sent: {reason}"));
             }
             Say::Event(..) | Say::Stopping => {}

@@ -65,7 +65,8 @@ fn fail(text: &str) -> ExitCode {
 impl Line {
     fn new(end: RoleEnd) -> io::Result<Self> {
         // TERM to this process alone, or to all that have its name, gives the addresses up too.
-        let all = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH];
+        let all =
+            [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH];
         let signals = Signals::collect(&all)?;
         let poll = Poll::new()?;
         poll.watch(end.as_fd(), 0)?;
@@ -78,7 +79,9 @@ impl Line {
         loop {
             let incoming = self.end.wait::<ToRole>(&mut self.buffer).map_err(|error| error.to_string())?;
             match incoming {
-                Incoming::Message(ToRole::Configure, descriptors) => return configuration(descriptors).map(Some),
+                Incoming::Message(ToRole::Configure, descriptors) => {
+                    return configuration(descriptors).map(Some);
+                }
                 Incoming::Message(ToRole::Stop | ToRole::Quit, _) | Incoming::Gone => return Ok(None),
                 Incoming::Message(message, _) => self.early.extend(command(message)),
                 Incoming::Nothing => {}
