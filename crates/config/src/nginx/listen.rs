@@ -110,7 +110,7 @@ pub(super) fn parse(text: &str, listen: bool) -> Result<Written, &'static str> {
     if text.is_empty() {
         return Err("no host");
     }
-    if text.contains('/') || (listen && text.contains('?')) {
+    if text.contains(['/', '?']) {
         return Err("invalid host");
     }
     let (host, port, last_port) = match text.split_once(':') {

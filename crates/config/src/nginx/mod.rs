@@ -1,8 +1,8 @@
 //! `nginx.conf`: text to [`ProxyPlan`].
 //!
-//! Three stages: [`tree`] (all that was written, with places), [`settings`] (typed, level by
-//! level), [`plan`] (inherited, cross-checked, ready to run). Each directive is declared once, in
-//! the table of its module under [`modules`].
+//! Three stages: `tree` (all that was written, with places), `settings` (typed, level by
+//! level), `plan` (inherited, cross-checked, ready to run). Each directive is declared once, in
+//! the table of its module under `modules`.
 
 mod call;
 mod directive;

@@ -1,7 +1,9 @@
 //! What one reading of a configuration collects, and how it reports.
 
+use std::collections::HashMap;
+
 use evergate_core::model::http::{HttpPlan, ServerId};
-use evergate_core::model::proxy::{ErrorLog, LogFormat, MainSettings};
+use evergate_core::model::proxy::{ErrorLog, ListenAddress, LogFormat, MainSettings};
 use evergate_core::model::stream::StreamPlan;
 use evergate_core::model::variable::Variable;
 
@@ -39,6 +41,8 @@ pub(super) struct HttpMain {
     pub(super) variables: Vec<UserVariable>,
     /// Addresses that are listened on, each once.
     pub(super) bound: Vec<Bound>,
+    /// Where an address stands in `bound`.
+    pub(super) bound_index: HashMap<ListenAddress, usize>,
     /// `server` blocks opened so far.
     pub(super) servers: u32,
     /// The plan, once the block has been read.
@@ -68,7 +72,7 @@ pub(super) struct StreamMain {
     /// Targets of `proxy_pass`.
     pub(super) wanted: Vec<Wanted>,
     /// Keys of the sockets, and where each is asked for.
-    pub(super) bound: Vec<(String, Span)>,
+    pub(super) bound: HashMap<String, Span>,
     /// Variables that do not exist.
     pub(super) unknown: Vec<UserVariable>,
     /// The plan, once the block has been read.

@@ -127,6 +127,11 @@ fn bounds_hold() {
     assert!(looped.diagnostics.iter().any(|fault| fault.code == "nginx::include_loop"));
     let wide = check("x ".repeat(100_000).as_bytes());
     assert_eq!(wide.stock_lines().len(), 1);
+    let ports = "http { server { listen 1-65535; } server { listen 127.0.0.1:1-65535; } } events { worker_connections 70000; }";
+    let outcome = check(ports.as_bytes());
+    let listeners = outcome.plan.expect("it is right").http.listeners;
+    assert_eq!(listeners.len(), 65_535);
+    assert_eq!(listeners[79].addresses.len(), 2);
     let many = check("foo;\n".repeat(20_000).as_bytes());
     assert!(many.diagnostics.len() <= 1_001, "{}", many.diagnostics.len());
 }

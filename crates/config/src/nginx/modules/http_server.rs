@@ -118,11 +118,11 @@ fn server(outer: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applied 
 fn add_listen(call: &mut Call<'_, '_>, listen: &Listen) -> Applied {
     let server = ServerId(call.session.http.servers);
     let shown = listen::shown(&listen.socket.address);
-    let bound = &mut call.session.http.bound;
-    let Some(known) = bound.iter_mut().find(|bound| bound.listen.socket.address == listen.socket.address)
-    else {
+    let http = &mut call.session.http;
+    let index = *http.bound_index.entry(listen.socket.address.clone()).or_insert(http.bound.len());
+    let Some(known) = http.bound.get_mut(index) else {
         let default_server = listen.default_server.then_some(server);
-        bound.push(Bound { listen: listen.clone(), default_server, servers: vec![server] });
+        http.bound.push(Bound { listen: listen.clone(), default_server, servers: vec![server] });
         return Ok(());
     };
     let refuse = |message: String, first: &Span| {

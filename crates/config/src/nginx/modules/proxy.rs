@@ -8,6 +8,7 @@ use crate::nginx::call::{Applied, Call, Fault};
 use crate::nginx::directive::{Apply, Arity, Context, Directive, Module, Notice};
 use crate::nginx::listen::{self, Written};
 use crate::nginx::pattern;
+use crate::nginx::plan::no_port_for_group;
 use crate::nginx::settings::{Kind, Level, ProxyPass, Redirect, RedirectSettings, Wanted};
 use crate::nginx::template::{Side, has_variables};
 
@@ -353,14 +354,13 @@ fn proxy_pass(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         port: if unix.is_some() { String::new() } else { port.to_string() },
         uri: uri.map(ToOwned::to_owned),
     });
-    call.session.http.wanted.push(Wanted {
-        host,
-        port,
-        no_port,
-        unix,
-        span: call.span(1).clone(),
-        line: call.node.line,
-    });
+    let want = Wanted { host, port, no_port, unix, span: call.span(1).clone(), line: call.node.line };
+    let groups = &call.session.http.upstreams;
+    let is_group = groups.iter().any(|group| group.name.eq_ignore_ascii_case(&want.host));
+    if is_group && want.unix.is_none() && !want.no_port {
+        no_port_for_group(call, &want);
+    }
+    call.session.http.wanted.push(want);
     Ok(())
 }
 

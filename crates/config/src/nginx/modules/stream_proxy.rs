@@ -5,6 +5,7 @@ use super::stream_core::stream;
 use crate::nginx::call::{Applied, Call, Fault};
 use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
 use crate::nginx::listen::{self, Written};
+use crate::nginx::plan::no_port_for_group;
 use crate::nginx::settings::{Level, StreamWork, Wanted};
 use crate::nginx::template::has_variables;
 
@@ -116,14 +117,13 @@ fn proxy_pass(level: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         Written::Inet { host, port, .. } => (host, port.unwrap_or(0), port.is_none(), None),
     };
     let target = call.session.stream.wanted.len();
-    call.session.stream.wanted.push(Wanted {
-        host,
-        port,
-        no_port,
-        unix,
-        span: call.span(1).clone(),
-        line: call.node.line,
-    });
+    let want = Wanted { host, port, no_port, unix, span: call.span(1).clone(), line: call.node.line };
+    let groups = &call.session.stream.upstreams;
+    let is_group = groups.iter().any(|group| group.name.eq_ignore_ascii_case(&want.host));
+    if is_group && want.unix.is_none() && !want.no_port {
+        no_port_for_group(call, &want);
+    }
+    call.session.stream.wanted.push(want);
     level.handler = Some(StreamWork::Proxy(target, address.into()));
     Ok(())
 }

@@ -7,7 +7,8 @@ use evergate_core::model::upstream::{Endpoint, Server};
 use crate::nginx::call::{Applied, Call, Fault};
 use crate::nginx::directive::{Apply, Arity, Context, Directive, Module};
 use crate::nginx::listen::{self, Written};
-use crate::nginx::settings::{Level, WrittenServer};
+use crate::nginx::plan::no_port_for_group;
+use crate::nginx::settings::{Level, Wanted, WrittenServer};
 use crate::nginx::template::Side;
 use crate::nginx::tree::Block;
 use crate::nginx::value::{self, Finest};
@@ -113,6 +114,15 @@ pub(super) fn upstream(call: &mut Call<'_, '_>, block: &Block, side: Side) -> Ap
     }
     if let Some(fault) = fault {
         call.session.report(call.node, fault);
+    }
+    let wanted = match side {
+        Side::Http => &call.session.http.wanted,
+        Side::Stream => &call.session.stream.wanted,
+    };
+    let with_port =
+        |want: &&Wanted| want.unix.is_none() && !want.no_port && want.host.eq_ignore_ascii_case(name);
+    for want in wanted.iter().filter(with_port).cloned().collect::<Vec<_>>() {
+        no_port_for_group(call, &want);
     }
     let mut level = Level::new(context);
     level.upstream.name = name.into();

@@ -1,6 +1,7 @@
 //! Sockets, and the names of the servers behind each address.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use evergate_core::model::http::{AddressServers, HttpListener, ServerId, ServerName};
 use evergate_core::model::proxy::ListenAddress;
@@ -14,24 +15,25 @@ use crate::source::{Diagnostic, Severity, Span};
 /// The sockets of the http side.
 pub(super) fn compile(call: &mut Call<'_, '_>, http: &Level) -> Vec<HttpListener> {
     let bound = std::mem::take(&mut call.session.http.bound);
+    let index = std::mem::take(&mut call.session.http.bound_index);
     let mut listeners: Vec<HttpListener> = Vec::new();
+    let mut own: HashMap<&ListenAddress, usize> = HashMap::new();
     // Addresses without a socket of their own, to be served by a wildcard's.
     let mut guests: Vec<(ListenAddress, AddressServers)> = Vec::new();
-    for address in &bound {
-        let servers = address_servers(call, http, address);
-        let is_guest = !address.listen.bind && wildcard_of(&address.listen.socket.address, &bound).is_some();
-        if is_guest {
-            guests.push((address.listen.socket.address.clone(), servers));
-        } else {
-            let entry = AddressServers { local: None, ..servers };
-            listeners.push(HttpListener { socket: address.listen.socket.clone(), addresses: vec![entry] });
+    for one in &bound {
+        let servers = address_servers(call, http, one);
+        let address = &one.listen.socket.address;
+        match wildcard_of(address).filter(|host| !one.listen.bind && index.contains_key(host)) {
+            Some(host) => guests.push((host, AddressServers { local: local(address), ..servers })),
+            None => {
+                own.insert(address, listeners.len());
+                listeners.push(HttpListener { socket: one.listen.socket.clone(), addresses: vec![servers] });
+            }
         }
     }
-    for (address, mut servers) in guests {
-        let ListenAddress::Ip(ip) = &address else { continue };
-        servers.local = Some(ip.ip());
-        let host = wildcard_of(&address, &bound);
-        if let Some(listener) = listeners.iter_mut().find(|one| Some(&one.socket.address) == host) {
+    for (host, servers) in guests {
+        let listener = own.get(&host).and_then(|index| listeners.get_mut(*index));
+        if let Some(listener) = listener {
             let last = listener.addresses.len() - 1;
             listener.addresses.insert(last, servers);
         }
@@ -39,18 +41,18 @@ pub(super) fn compile(call: &mut Call<'_, '_>, http: &Level) -> Vec<HttpListener
     listeners
 }
 
-/// The wildcard address of the same family and port, unless `address` is one itself.
-fn wildcard_of<'b>(address: &ListenAddress, bound: &'b [Bound]) -> Option<&'b ListenAddress> {
-    let ListenAddress::Ip(ip) = address else { return None };
-    if ip.ip().is_unspecified() {
-        return None;
+fn local(address: &ListenAddress) -> Option<IpAddr> {
+    match address {
+        ListenAddress::Ip(ip) => Some(ip.ip()),
+        ListenAddress::Unix(_) => None,
     }
-    bound.iter().map(|other| &other.listen.socket.address).find(|other| match other {
-        ListenAddress::Ip(wild) => {
-            wild.ip().is_unspecified() && wild.port() == ip.port() && wild.is_ipv4() == ip.is_ipv4()
-        }
-        ListenAddress::Unix(_) => false,
-    })
+}
+
+/// The wildcard address of the same family and port, unless `address` is one itself.
+fn wildcard_of(address: &ListenAddress) -> Option<ListenAddress> {
+    let ListenAddress::Ip(ip) = address else { return None };
+    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    (ip.ip() != any).then(|| ListenAddress::Ip(SocketAddr::new(any, ip.port())))
 }
 
 fn address_servers(call: &mut Call<'_, '_>, http: &Level, bound: &Bound) -> AddressServers {

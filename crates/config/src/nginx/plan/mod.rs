@@ -8,6 +8,7 @@ mod upstreams;
 
 pub(super) use http::compile as http;
 pub(super) use stream::compile as stream;
+pub(super) use upstreams::no_port_for_group;
 
 use evergate_core::model::proxy::{ErrorLog, LogLevel, LogTarget, ProxyPlan};
 
@@ -49,7 +50,8 @@ pub(super) fn finish(session: &mut Session<'_>) -> Option<ProxyPlan> {
 fn affinity(session: &mut Session<'_>) {
     let masks = session.main.plan.cpu_affinity.len();
     let differs = session.main.plan.worker_threads.is_some_and(|threads| usize::from(threads) != masks);
-    if masks > 0 && differs {
+    // A single mask is for all workers.
+    if masks > 1 && differs {
         let message = "the number of \"worker_processes\" is not equal to the number of \"worker_cpu_affinity\" \
                        masks, using last mask for remaining worker processes";
         let span = session.main.affinity.clone();

@@ -28,12 +28,6 @@ pub(super) fn compile(
             .iter()
             .position(|group| want.unix.is_none() && group.name.eq_ignore_ascii_case(&want.host));
         let index = if let Some(index) = named {
-            if !want.no_port {
-                let message = format!("upstream \"{}\" may not have port {}", want.host, want.port);
-                let fault =
-                    Fault::new("nginx::upstream", message).help("remove the port, or use another name");
-                report(call, want, fault);
-            }
             index
         } else if let Some((_, index)) = implicit.iter().find(|(other, _)| same(other, want)) {
             *index
@@ -89,6 +83,14 @@ fn same(one: &Wanted, other: &Wanted) -> bool {
 /// Reports a fault of a `proxy_pass` at its own line, although the block around it ends here.
 fn report(call: &mut Call<'_, '_>, want: &Wanted, fault: Box<Fault>) {
     report_at(call, &want.span, want.line, fault.at(&want.span));
+}
+
+/// Reports a port at the name of a group: only the group's servers have ports. nginx says so as
+/// soon as it has read both.
+pub(in crate::nginx) fn no_port_for_group(call: &mut Call<'_, '_>, want: &Wanted) {
+    let message = format!("upstream \"{}\" may not have port {}", want.host, want.port);
+    let fault = Fault::new("nginx::upstream", message).help("remove the port, or use another name");
+    report(call, want, fault);
 }
 
 fn report_at(call: &mut Call<'_, '_>, span: &Span, line: usize, fault: Box<Fault>) {
