@@ -15,15 +15,16 @@ const NAME_LIMIT: usize = 15;
 /// One line as an address; nothing if keepalived drops it. `at` is the word with the address.
 pub(super) fn parse(call: &mut Call<'_, '_>, family: Option<Family>) -> Option<VirtualAddress> {
     let written = call.word(0).to_owned();
-    let (text, mask) = written.split_once('/').map_or((written.as_str(), None), |(ip, bits)| (ip, Some(bits)));
+    let (text, mask) =
+        written.split_once('/').map_or((written.as_str(), None), |(ip, bits)| (ip, Some(bits)));
     let Ok(address) = text.parse::<IpAddr>() else {
         call.fault(format!("VRRP parsed invalid IP {written}. skipping IP...")).help = address_help(text);
         return None;
     };
     if family.is_some_and(|family| family != Family::of(&address)) {
         let name = call.draft.instance().map_or_else(String::new, |instance| instance.name.clone());
-        call.fault(format!("({name}): address family must match VRRP instance [{written}] - ignoring")).help =
-            Some("put addresses of the other family into virtual_ipaddress_excluded".into());
+        call.fault(format!("({name}): address family must match VRRP instance [{written}] - ignoring"))
+            .help = Some("put addresses of the other family into virtual_ipaddress_excluded".into());
         return None;
     }
     let mut found = VirtualAddress {
@@ -72,7 +73,9 @@ fn options(call: &mut Call<'_, '_>, found: &mut VirtualAddress, written: &str) -
             ("dev", Some(device)) => {
                 if !call.host.links().contains(device) {
                     let address = found.address;
-                    call.fault(format!("WARNING - interface {device} for ip address {address} doesn't exist"));
+                    call.fault(format!(
+                        "WARNING - interface {device} for ip address {address} doesn't exist"
+                    ));
                     if let Some(instance) = call.draft.instance() {
                         instance.interface_missing = true;
                     }
@@ -137,7 +140,10 @@ fn options(call: &mut Call<'_, '_>, found: &mut VirtualAddress, written: &str) -
                 .help = Some("the address answers with the interface's own MAC".into());
                 words.len() - index
             }
-            ("dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft" | "track_group", None) => {
+            (
+                "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft" | "track_group",
+                None,
+            ) => {
                 call.fault(format!(
                     "*** Configuration line starting `{written}` is missing a parameter after keyword \
                      `{option}` at word position {}",

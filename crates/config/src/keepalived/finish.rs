@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use evergate_core::model::failover::{
-    Authentication, FailoverPlan, Globals, GratuitousArp, InitialState, Instance, Notify, Script, ScriptCommand,
-    TrackProxy, Version, VirtualAddress,
+    Authentication, FailoverPlan, Globals, GratuitousArp, InitialState, Instance, Notify, Script,
+    ScriptCommand, TrackProxy, Version, VirtualAddress,
 };
 
 use crate::source::{Host, Label, Severity, Span};
@@ -29,28 +29,11 @@ pub(super) fn finish(
     interfaces(&draft, reporter)?;
     find_scripts(&mut draft, reporter, host);
     let mut instances = Vec::new();
-    let mut users: HashMap<(String, u8, bool), (String, Place)> = HashMap::new();
     for instance in &mut draft.instances {
-        let family = instance.family.unwrap_or(Family::V4);
         let (interface, vrid) = identity(instance, draft.globals.default_interface.as_deref(), reporter)?;
-        let key = (interface.clone(), vrid, family == Family::V6);
-        if let Some((other, place)) = users.get(&key) {
-            let number = if family == Family::V4 { 4 } else { 6 };
-            let message = format!(
-                "{other} and {} both use VRID {vrid} with IPv{number} on interface {interface}",
-                instance.name
-            );
-            let here = instance.vrid.as_ref().map_or(&instance.place, |(_, place)| place);
-            let fault = reporter.remark("keepalived::duplicate_vrid", here, message);
-            fault.severity = Severity::Error;
-            fault.help = Some("give each instance on a link its own virtual_router_id".into());
-            fault.labels.push(label(place, "first used here"));
-            return None;
-        }
-        let here = instance.vrid.as_ref().map_or(&instance.place, |(_, place)| place).clone();
-        users.insert(key, (instance.name.clone(), here));
         instances.push(complete(instance, interface, vrid, &draft.globals, reporter, options));
     }
+    unique(&draft, &instances, reporter)?;
     track(&mut draft, &mut instances, reporter);
     let mut exists = false;
     for (instance, plan) in draft.instances.iter().zip(&mut instances) {
@@ -59,11 +42,9 @@ pub(super) fn finish(
     exists |= draft.scripts.iter().any(|script| script.command.is_some());
     if exists && !draft.globals.script_security {
         reporter.insecure = true;
-        let place = draft
-            .scripts
-            .first()
-            .map(|script| script.place.clone())
-            .or_else(|| draft.instances.iter().flat_map(|i| i.notify.iter().flatten()).map(|p| p.place.clone()).next());
+        let place = draft.scripts.first().map(|script| script.place.clone()).or_else(|| {
+            draft.instances.iter().flat_map(|i| i.notify.iter().flatten()).map(|p| p.place.clone()).next()
+        });
         if let Some(place) = place {
             reporter
                 .log(
@@ -80,6 +61,28 @@ pub(super) fn finish(
     }
     let scripts = draft.scripts.iter().map(script_plan).collect();
     Some(FailoverPlan { globals, scripts, instances })
+}
+
+/// No two instances of one family share a router id on one link.
+fn unique(draft: &Draft, instances: &[Instance], reporter: &mut Reporter<'_>) -> Option<()> {
+    let mut users = HashMap::new();
+    for (plan, instance) in instances.iter().zip(&draft.instances) {
+        let number = if instance.family == Some(Family::V6) { 6 } else { 4 };
+        let here = instance.vrid.as_ref().map_or(&instance.place, |(_, place)| place);
+        let Some((other, first)) = users.insert((&plan.interface, plan.vrid, number), (&plan.name, here))
+        else {
+            continue;
+        };
+        let (name, vrid, interface) = (&plan.name, plan.vrid, &plan.interface);
+        let message =
+            format!("{other} and {name} both use VRID {vrid} with IPv{number} on interface {interface}");
+        let fault = reporter.remark("keepalived::duplicate_vrid", here, message);
+        fault.severity = Severity::Error;
+        fault.help = Some("give each instance on a link its own virtual_router_id".into());
+        fault.labels.push(label(first, "first used here"));
+        return None;
+    }
+    Some(())
 }
 
 fn label(place: &Place, text: &str) -> Label {
@@ -100,15 +103,20 @@ fn globals(draft: &Draft, host: &dyn Host) -> Globals {
 /// keepalived does not start with interfaces that do not exist, unless it is told that they come
 /// later.
 fn interfaces(draft: &Draft, reporter: &mut Reporter<'_>) -> Option<()> {
-    let Some(first) = draft.instances.iter().find(|instance| instance.interface_missing) else { return Some(()) };
+    let Some(first) = draft.instances.iter().find(|instance| instance.interface_missing) else {
+        return Some(());
+    };
     if draft.globals.dynamic_interfaces {
         return Some(());
     }
     let message = "Non-existent interface specified in configuration";
     let fault = reporter.remark("keepalived::interface", &first.place, message);
     fault.severity = Severity::Error;
-    fault.help = Some("name an interface of this machine (`ip -br link`), or write `dynamic_interfaces` in \
-                       global_defs if it comes later".into());
+    fault.help = Some(
+        "name an interface of this machine (`ip -br link`), or write `dynamic_interfaces` in \
+                       global_defs if it comes later"
+            .into(),
+    );
     None
 }
 
@@ -148,13 +156,26 @@ fn find_scripts(draft: &mut Draft, reporter: &mut Reporter<'_>, host: &dyn Host)
         let Some(program) = &script.program else { continue };
         script.command = match program::find(&program.argv, host) {
             program::Found::Program(command) => {
-                program::read(&script.name, program, script.timeout.unwrap_or(script.interval), reporter, host);
+                program::read(
+                    &script.name,
+                    program,
+                    script.timeout.unwrap_or(script.interval),
+                    reporter,
+                    host,
+                );
                 Some(command)
             }
             program::Found::Nothing => {
+                let shown = &program.argv[0];
                 let message = format!("Disabling track script {} since not found/accessible", script.name);
-                reporter.log("keepalived::script", &program.place, message).help =
-                    Some(format!("there is no program `{}`", program.argv[0]));
+                // keepalived is silent about paths that are neither absolute nor plain names.
+                let told = script.used && (shown.starts_with('/') || !shown.contains('/'));
+                let fault = if told {
+                    reporter.log("keepalived::script", &program.place, message)
+                } else {
+                    reporter.ours(Severity::Warning, "keepalived::script", &program.place, message)
+                };
+                fault.help = Some(format!("there is no program `{shown}`"));
                 None
             }
             program::Found::NotExecutable(path) => {
@@ -173,7 +194,12 @@ fn find_scripts(draft: &mut Draft, reporter: &mut Reporter<'_>, host: &dyn Host)
 }
 
 /// The programs of `notify*`.
-fn notify(instance: &InstanceDraft, reporter: &mut Reporter<'_>, host: &dyn Host, exists: &mut bool) -> Notify {
+fn notify(
+    instance: &InstanceDraft,
+    reporter: &mut Reporter<'_>,
+    host: &dyn Host,
+    exists: &mut bool,
+) -> Notify {
     let mut look = |index: usize| {
         let program: &Program = instance.notify[index].as_ref()?;
         match program::find(&program.argv, host) {
@@ -217,7 +243,9 @@ fn track(draft: &mut Draft, instances: &mut [Instance], reporter: &mut Reporter<
     draft.scripts.retain(|script| script.command.is_some());
     for (instance, plan) in draft.instances.iter().zip(instances) {
         for tracked in &instance.track_scripts {
-            let Some(index) = draft.scripts.iter().position(|script| script.name == tracked.name) else { continue };
+            let Some(index) = draft.scripts.iter().position(|script| script.name == tracked.name) else {
+                continue;
+            };
             let weight = tracked.weight.unwrap_or(draft.scripts[index].weight);
             if plan.priority == 255 && weight.value != 0 {
                 let message = format!(
@@ -234,9 +262,11 @@ fn track(draft: &mut Draft, instances: &mut [Instance], reporter: &mut Reporter<
                      address",
                     plan.name, weight.value
                 );
-                reporter.ours(Severity::Hint, "keepalived::nopreempt_weight", &tracked.place, message).help = Some(
-                    "give the script no weight: a failure is then a FAULT and frees the address at once".into(),
-                );
+                reporter.ours(Severity::Hint, "keepalived::nopreempt_weight", &tracked.place, message).help =
+                    Some(
+                        "give the script no weight: a failure is then a FAULT and frees the address at once"
+                            .into(),
+                    );
             }
             plan.track_scripts.push((index, weight));
         }
@@ -316,14 +346,18 @@ fn complete(
             let message = format!("({name}) Ignoring track_interface {} since own interface", tracked.name);
             note("keepalived::track_interface", message, "its own interface is tracked anyway");
         } else if priority == 255 {
-            let message = format!("({name}) ignoring {} tracked interface due to address owner", tracked.name);
+            let message =
+                format!("({name}) ignoring {} tracked interface due to address owner", tracked.name);
             note("keepalived::owner", message, "");
         } else {
             track_interfaces.push((tracked.name.clone(), tracked.weight));
         }
     }
     let default_proxy = if options.with_proxy {
-        TrackProxy::On { weight: evergate_core::model::failover::Weight::default(), grace: Duration::from_millis(100) }
+        TrackProxy::On {
+            weight: evergate_core::model::failover::Weight::default(),
+            grace: Duration::from_millis(100),
+        }
     } else {
         TrackProxy::Off
     };
@@ -367,7 +401,11 @@ fn authentication(draft: &InstanceDraft, version: Version, note: Note<'_>) -> Au
     let written = draft.auth_type.is_some() || draft.password.is_some();
     if written && version == Version::V3 {
         let message = format!("({name}) VRRP version 3 does not support authentication. Ignoring.");
-        note("keepalived::authentication", message, "remove `authentication`, or set `version 2` on all nodes");
+        note(
+            "keepalived::authentication",
+            message,
+            "remove `authentication`, or set `version 2` on all nodes",
+        );
         return Authentication::None;
     }
     match (draft.auth_type, &draft.password) {
@@ -382,7 +420,11 @@ fn authentication(draft: &InstanceDraft, version: Version, note: Note<'_>) -> Au
 }
 
 /// What fits into an advert; the rest is held without being advertised.
-fn room(draft: &InstanceDraft, version: Version, note: Note<'_>) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
+fn room(
+    draft: &InstanceDraft,
+    version: Version,
+    note: Note<'_>,
+) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
     let most = match (version, draft.family) {
         (_, Some(Family::V6)) => 90,
         (Version::V2 | Version::V3, _) => 255,
@@ -407,7 +449,8 @@ fn interval(name: &str, wanted: Duration, version: Version, note: Note<'_>) -> D
     let seconds = wanted.as_secs_f64();
     match version {
         Version::V2 if wanted.subsec_nanos() != 0 => {
-            let message = format!("({name}) VRRPv2 advertisement interval {seconds:.6}s must be an integer. rounding");
+            let message =
+                format!("({name}) VRRPv2 advertisement interval {seconds:.6}s must be an integer. rounding");
             note("keepalived::advert_int", message, "write whole seconds, or set `version 3` on all nodes");
             Duration::from_secs((wanted + Duration::from_millis(500)).as_secs().max(1))
         }

@@ -23,36 +23,78 @@ static KEYWORDS: &[Keyword] = &[
         call.draft.globals.router_id = Some(call.word(1).to_owned());
         call.nothing_after(1);
     }),
-    Keyword::set("vrrp_startup_delay", 1, "SECONDS", "0", "Waits so long after the start before it takes part.", |call| {
-        match call.seconds(1, 0.0, 4_294_967.0) {
-            Some(delay) => call.draft.globals.startup_delay = delay,
-            None => {
-                let word = call.word(1).to_owned();
-                call.fault(format!("vrrp_startup_delay '{word}' is invalid"));
+    Keyword::set(
+        "include_check",
+        0,
+        "[readable | match | wildcard_match | brace_match] ...",
+        "off",
+        "Files that `include` must find.",
+        |call| {
+            const KNOWN: [&str; 4] = ["readable", "match", "wildcard_match", "brace_match"];
+            let words = call.words[1..].to_vec();
+            for word in words.iter().filter(|word| !KNOWN.contains(&word.trim_start_matches(['+', '-']))) {
+                call.fault(format!("Unknown include_check type '{word}' - ignoring"));
             }
-        }
-        call.nothing_after(1);
-    }),
-    Keyword::set("script_user", 1, "USER [GROUP]", "keepalived_script if it exists, else root", "Who scripts run as.", |call| {
-        let user = script::user(call);
-        if user.is_none() {
-            call.fault("Error setting global script uid/gid").help =
-                Some("the user or group does not exist on this machine".into());
-        }
-        call.draft.globals.script_user_unknown = user.is_none();
-        call.draft.globals.script_user = user;
-        call.nothing_after(2);
-    }),
-    Keyword::set("enable_script_security", 0, "", "off", "Refuses scripts of root that others can change.", |call| {
-        call.draft.globals.script_security = true;
-        call.nothing_after(0);
-    }),
-    Keyword::set("dynamic_interfaces", 0, "[allow_if_changes]", "off", "Interfaces may come later.", |call| {
-        call.draft.globals.dynamic_interfaces = true;
-        if let Some(word) = call.words.get(1).filter(|word| *word != "allow_if_changes").cloned() {
-            call.fault(format!("Unknown dynamic_interfaces option '{word}'"));
-        }
-    }),
+        },
+    ),
+    Keyword::set(
+        "vrrp_startup_delay",
+        1,
+        "SECONDS",
+        "0",
+        "Waits so long after the start before it takes part.",
+        |call| {
+            match call.seconds(1, 0.0, 4_294_967.0) {
+                Some(delay) => call.draft.globals.startup_delay = delay,
+                None => {
+                    let word = call.word(1).to_owned();
+                    call.fault(format!("vrrp_startup_delay '{word}' is invalid"));
+                }
+            }
+            call.nothing_after(1);
+        },
+    ),
+    Keyword::set(
+        "script_user",
+        1,
+        "USER [GROUP]",
+        "keepalived_script if it exists, else root",
+        "Who scripts run as.",
+        |call| {
+            let user = script::user(call);
+            if user.is_none() {
+                call.fault("Error setting global script uid/gid").help =
+                    Some("the user or group does not exist on this machine".into());
+            }
+            call.draft.globals.script_user_unknown = user.is_none();
+            call.draft.globals.script_user = user;
+            call.nothing_after(2);
+        },
+    ),
+    Keyword::set(
+        "enable_script_security",
+        0,
+        "",
+        "off",
+        "Refuses scripts of root that others can change.",
+        |call| {
+            call.draft.globals.script_security = true;
+            call.nothing_after(0);
+        },
+    ),
+    Keyword::set(
+        "dynamic_interfaces",
+        0,
+        "[allow_if_changes]",
+        "off",
+        "Interfaces may come later.",
+        |call| {
+            call.draft.globals.dynamic_interfaces = true;
+            if let Some(word) = call.words.get(1).filter(|word| *word != "allow_if_changes").cloned() {
+                call.fault(format!("Unknown dynamic_interfaces option '{word}'"));
+            }
+        },
+    ),
     Keyword::set("default_interface", 1, "NAME", "", "The interface of instances that name none.", |call| {
         call.draft.globals.default_interface = Some(call.word(1).to_owned());
     }),
@@ -66,31 +108,63 @@ static KEYWORDS: &[Keyword] = &[
         }
         call.nothing_after(1);
     }),
-    Keyword::set("vrrp_mcast_group4", 1, "IP", "224.0.0.18", "The multicast group of adverts.", multicast_group),
+    Keyword::set(
+        "vrrp_mcast_group4",
+        1,
+        "IP",
+        "224.0.0.18",
+        "The multicast group of adverts.",
+        multicast_group,
+    ),
     Keyword::set("vrrp_garp_master_delay", 1, "SECONDS", "5", "Default of garp_master_delay.", |call| {
         garp_seconds(call, "vrrp_garp_master_delay", |garp, delay| garp.delay = Some(delay));
     }),
     Keyword::set("vrrp_garp_master_repeat", 1, "COUNT", "5", "Default of garp_master_repeat.", |call| {
-        garp_count(call, "vrrp_garp_master_repeat '{}' invalid - ignoring", |garp, count| garp.repeat = Some(count));
+        garp_count(call, "vrrp_garp_master_repeat '{}' invalid - ignoring", |garp, count| {
+            garp.repeat = Some(count)
+        });
     }),
     Keyword::set("vrrp_garp_master_refresh", 1, "SECONDS", "0", "Default of garp_master_refresh.", |call| {
         garp_count(call, "Invalid vrrp_garp_master_refresh '{}' - ignoring", |garp, seconds| {
             garp.refresh = Some(Duration::from_secs(u64::from(seconds)));
         });
     }),
-    Keyword::set("vrrp_garp_master_refresh_repeat", 1, "COUNT", "1", "Default of garp_master_refresh_repeat.", |call| {
-        garp_count(call, "vrrp_garp_master_refresh_repeat '{}' invalid - ignoring", |garp, count| {
-            garp.refresh_repeat = Some(count);
-        });
-    }),
-    Keyword::set("vrrp_garp_lower_prio_delay", 1, "SECONDS", "garp_master_delay", "Default of garp_lower_prio_delay.", |call| {
-        garp_seconds(call, "vrrp_garp_lower_prio_delay", |garp, delay| garp.lower_priority_delay = Some(delay));
-    }),
-    Keyword::set("vrrp_garp_lower_prio_repeat", 1, "COUNT", "garp_master_repeat", "Default of garp_lower_prio_repeat.", |call| {
-        garp_count(call, "Invalid vrrp_garp_lower_prio_repeat '{}'", |garp, count| {
-            garp.lower_priority_repeat = Some(count);
-        });
-    }),
+    Keyword::set(
+        "vrrp_garp_master_refresh_repeat",
+        1,
+        "COUNT",
+        "1",
+        "Default of garp_master_refresh_repeat.",
+        |call| {
+            garp_count(call, "vrrp_garp_master_refresh_repeat '{}' invalid - ignoring", |garp, count| {
+                garp.refresh_repeat = Some(count);
+            });
+        },
+    ),
+    Keyword::set(
+        "vrrp_garp_lower_prio_delay",
+        1,
+        "SECONDS",
+        "garp_master_delay",
+        "Default of garp_lower_prio_delay.",
+        |call| {
+            garp_seconds(call, "vrrp_garp_lower_prio_delay", |garp, delay| {
+                garp.lower_priority_delay = Some(delay)
+            });
+        },
+    ),
+    Keyword::set(
+        "vrrp_garp_lower_prio_repeat",
+        1,
+        "COUNT",
+        "garp_master_repeat",
+        "Default of garp_lower_prio_repeat.",
+        |call| {
+            garp_count(call, "Invalid vrrp_garp_lower_prio_repeat '{}'", |garp, count| {
+                garp.lower_priority_repeat = Some(count);
+            });
+        },
+    ),
     Keyword::set("vrrp_garp_interval", 1, "SECONDS", "0", "Pause between two gratuitous ARPs.", |call| {
         match call.seconds(1, 0.000_001, 4_294_967.0) {
             Some(pause) => {
@@ -119,16 +193,30 @@ static KEYWORDS: &[Keyword] = &[
             }
         }
     }),
-    Keyword::set("vrrp_lower_prio_no_advert", 0, "[BOOL]", "off", "Default of lower_prio_no_advert.", |call| {
-        if let Some(set) = flag(call) {
-            call.draft.globals.lower_priority_no_advert = set;
-        }
-    }),
-    Keyword::set("vrrp_higher_prio_send_advert", 0, "[BOOL]", "off", "Default of higher_prio_send_advert.", |call| {
-        if let Some(set) = flag(call) {
-            call.draft.globals.higher_priority_send_advert = set;
-        }
-    }),
+    Keyword::set(
+        "vrrp_lower_prio_no_advert",
+        0,
+        "[BOOL]",
+        "off",
+        "Default of lower_prio_no_advert.",
+        |call| {
+            if let Some(set) = flag(call) {
+                call.draft.globals.lower_priority_no_advert = set;
+            }
+        },
+    ),
+    Keyword::set(
+        "vrrp_higher_prio_send_advert",
+        0,
+        "[BOOL]",
+        "off",
+        "Default of higher_prio_send_advert.",
+        |call| {
+            if let Some(set) = flag(call) {
+                call.draft.globals.higher_priority_send_advert = set;
+            }
+        },
+    ),
     Keyword::set("vrrp_skip_check_adv_addr", 0, "[BOOL]", "off", "Default of skip_check_adv_addr.", |call| {
         if let Some(set) = flag(call) {
             call.draft.globals.skip_check_advertised_addresses = set;
@@ -158,6 +246,13 @@ static KEYWORDS: &[Keyword] = &[
         call.nothing_after(1);
     }),
     Keyword::set("smtp_server", 1, "HOST [PORT]", "", "The mail relay.", |call| {
+        if call.arguments() > 1 && call.word(2).parse::<u16>().is_err() {
+            // keepalived complains of the port once for each of IPv4 and IPv6.
+            let complaint = format!("invalid number '{}'", call.word(2));
+            call.fault(complaint.clone());
+            call.fault(complaint).help =
+                Some("the port is a number; a comment starts with `#` or `!`".into());
+        }
         if call.word(1).parse::<IpAddr>().is_err() && call.host.resolve(call.word(1)).is_err() {
             let (server, port) = (call.word(1).to_owned(), call.words.get(2).cloned());
             call.fault(format!("Invalid smtp server {server} {}", port.unwrap_or_else(|| "25".into())));

@@ -176,7 +176,9 @@ fn source(call: &mut Call<'_, '_>) {
     let unicast = call.word(0) == "unicast_src_ip";
     with(call, |instance| instance.unicast |= unicast);
     let Ok(address) = word.parse::<IpAddr>() else {
-        call.fault(format!("Configuration error: VRRP instance[{name}] malformed src address[{word}]. Skipping..."));
+        call.fault(format!(
+            "Configuration error: VRRP instance[{name}] malformed src address[{word}]. Skipping..."
+        ));
         return;
     };
     let family = call.draft.instance().and_then(|instance| instance.family);
@@ -223,8 +225,12 @@ fn unicast_peer(call: &mut Call<'_, '_>) {
     });
     if call.arguments() > 0 {
         let shown = call.words[1..].join(" ");
-        call.doubt(Severity::Warning, "keepalived::not_supported", format!("'{shown}' of a peer is not supported yet"))
-            .help = Some("packets from it are accepted with TTL 255 alone".into());
+        call.doubt(
+            Severity::Warning,
+            "keepalived::not_supported",
+            format!("'{shown}' of a peer is not supported yet"),
+        )
+        .help = Some("packets from it are accepted with TTL 255 alone".into());
     }
 }
 

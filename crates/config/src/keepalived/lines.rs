@@ -59,6 +59,8 @@ pub(super) struct Lines {
     pub(super) open_braces: usize,
     /// The main file could not be read.
     pub(super) unreadable: bool,
+    /// A file is missing that the configuration insists on.
+    pub(super) incomplete: bool,
 }
 
 /// Reads the main file with all that it includes.
@@ -70,7 +72,8 @@ pub(super) fn read(options: &Options, host: &dyn Host, sources: &mut Sources) ->
         lines: Lines::default(),
         definitions: BTreeMap::new(),
         pending: None,
-        strict: false,
+        checks: Checks::default(),
+        in_globals: false,
         randoms: 0,
     };
     let main = Place { file: FileId(0), number: 0, range: 0..0 };
@@ -95,9 +98,46 @@ struct Reader<'a> {
     lines: Lines,
     definitions: BTreeMap<String, String>,
     pending: Option<Pending>,
-    /// `include_check readable` or stricter.
-    strict: bool,
+    /// What an `include` insists on besides its own name.
+    checks: Checks,
+    /// The block that is open is `global_defs`, where `include_check` stands.
+    in_globals: bool,
     randoms: u64,
+}
+
+/// What an `include` insists on; without it, a missing file is told and passed over.
+#[derive(Clone, Copy, Debug, Default)]
+struct Checks {
+    readable: bool,
+    named: bool,
+    wildcard: bool,
+    brace: bool,
+}
+
+impl Checks {
+    /// By the name that `include_check` gives it.
+    fn set(&mut self, name: &str, on: bool) {
+        match name {
+            "readable" => self.readable = on,
+            "match" => self.named = on,
+            "wildcard_match" => self.wildcard = on,
+            "brace_match" => self.brace = on,
+            _ => {}
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            readable: self.readable || other.readable,
+            named: self.named || other.named,
+            wildcard: self.wildcard || other.wildcard,
+            brace: self.brace || other.brace,
+        }
+    }
+
+    fn any(self) -> bool {
+        self.readable || self.named || self.wildcard || self.brace
+    }
 }
 
 impl Reader<'_> {
@@ -110,55 +150,66 @@ impl Reader<'_> {
     /// Reads the files that `pattern`, relative to `dir`, stands for; whether there was any.
     fn include(&mut self, pattern: &str, dir: &str, place: &Place, depth: usize, main: bool) -> bool {
         let full = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{dir}{pattern}") };
-        let is_glob = pattern.contains(['*', '?', '[', '{']);
+        let checks = self.checks;
+        let is_wild = pattern.contains(['*', '?', '[']);
+        let written = alternatives(&full);
+        let is_brace = written.len() > 1;
         let mut paths: Vec<String> = Vec::new();
-        for alternative in alternatives(&full) {
+        for alternative in written {
             if alternative.contains(['*', '?', '[']) {
                 paths.extend(self.host.glob(&alternative));
             } else {
                 paths.push(alternative);
             }
         }
-        let mut found = false;
+        let mut readable = Vec::new();
+        let mut missing = 0;
         for path in paths {
-            if depth > DEPTH_LIMIT || self.sources.files().len() >= FILES_LIMIT {
-                self.fault(
-                    place,
-                    true,
-                    format!("Configuration file '{path}' open problem (Too many open files) - skipping"),
-                );
-                return found;
-            }
+            let shown = path.strip_prefix(dir).filter(|_| !main).unwrap_or(&path).to_owned();
             match self.host.read(&path) {
-                Ok(bytes) => {
-                    found = true;
-                    let shown = path.strip_prefix(dir).filter(|_| !main).unwrap_or(&path);
-                    let text = decode(&bytes);
-                    let file = self.sources.add(shown, text.clone());
-                    let end = path.rfind('/').map_or(0, |slash| slash + 1);
-                    let strict = self.strict;
-                    self.file(file, &text, &path[..end], depth);
-                    self.strict = strict;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
-                    self.fault(place, true, format!("Configuration file '{path}' is a directory - skipping"));
-                }
+                Ok(bytes) => readable.push((path, shown, decode(&bytes))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => missing += 1,
                 Err(error) => {
-                    let why = error.to_string();
-                    let why = why.split(" (os error").next().unwrap_or_default();
-                    self.fault(
-                        place,
-                        true,
-                        format!("Configuration file '{path}' open problem ({why}) - skipping"),
-                    );
+                    let message = if error.kind() == std::io::ErrorKind::IsADirectory {
+                        format!("Configuration file '{shown}/' is a directory - skipping")
+                    } else {
+                        let why = error.to_string();
+                        let why = why.split(" (os error").next().unwrap_or_default();
+                        format!("Configuration file '{shown}' open problem ({why}) - skipping")
+                    };
+                    self.fault(place, true, message);
+                    self.lines.incomplete |= checks.any();
                 }
             }
         }
-        if !found && (!is_glob || self.strict) {
+        let found = readable.len();
+        if missing > 0 && found > 0 {
+            self.fault(place, true, format!("Some config files missing: \"{pattern}\"."));
+            self.lines.incomplete |= checks.brace;
+            if checks.brace {
+                return true;
+            }
+        } else if missing > 0 {
             self.fault(place, true, format!("Config files missing '{pattern}'."));
+            self.lines.incomplete |= if is_brace { checks.brace } else { checks.named || checks.wildcard };
+        } else if found == 0 && is_wild && checks.wildcard {
+            self.fault(place, true, format!("No config files matched '{pattern}'."));
+            self.lines.incomplete = true;
         }
-        found
+        for (path, shown, text) in readable {
+            if depth > DEPTH_LIMIT || self.sources.files().len() >= FILES_LIMIT {
+                let message =
+                    format!("Configuration file '{shown}' open problem (Too many open files) - skipping");
+                self.fault(place, true, message);
+                self.lines.incomplete |= checks.any();
+                break;
+            }
+            let file = self.sources.add(shown, text.clone());
+            let end = path.rfind('/').map_or(0, |slash| slash + 1);
+            self.file(file, &text, &path[..end], depth);
+            self.checks = checks;
+        }
+        found > 0
     }
 
     fn file(&mut self, file: FileId, text: &str, dir: &str, depth: usize) {
@@ -173,11 +224,11 @@ impl Reader<'_> {
                 continue;
             }
             if let Some((check, pattern)) = include_of(&line) {
-                let strict = self.strict;
-                self.strict |= check;
+                let before = self.checks;
+                self.checks = before.or(check);
                 let pattern = pattern.to_owned();
                 self.include(&pattern, dir, &place, depth + 1, false);
-                self.strict = strict;
+                self.checks = before;
                 continue;
             }
             self.logical(line, continues, dir, &place, 0);
@@ -228,8 +279,7 @@ impl Reader<'_> {
 
     /// The line without its `@id` or `@^id`, if it holds here.
     fn condition(&self, line: &str) -> Option<String> {
-        let (reverse, rest) =
-            line.strip_prefix("@^").map_or((false, &line[1..]), |rest| (true, rest));
+        let (reverse, rest) = line.strip_prefix("@^").map_or((false, &line[1..]), |rest| (true, rest));
         let (id, rest) = rest.split_once([' ', '\t'])?;
         let same = self.options.config_id.as_deref() == Some(id);
         (same != reverse).then(|| rest.trim_start().to_owned())
@@ -274,11 +324,31 @@ impl Reader<'_> {
         if text.is_empty() {
             return;
         }
+        if text == "{" && self.lines.open_braces == 1 {
+            let last = self.lines.items.last();
+            self.in_globals = matches!(last, Some(Item::Line { text, .. }) if text == "global_defs");
+        } else if text == "}" {
+            self.in_globals &= self.lines.open_braces > 0;
+        } else if let Some(checks) = text.strip_prefix("include_check").filter(|_| self.in_globals) {
+            self.insist(checks);
+        }
         if self.lines.items.len() == LINES_LIMIT {
             let message = format!("The configuration is longer than {LINES_LIMIT} lines - ignoring the rest");
             self.lines.items.push(Item::Fault { message, place: place.clone(), once: true });
         } else if self.lines.items.len() < LINES_LIMIT {
             self.lines.items.push(Item::Line { text: text.to_owned(), place: place.clone() });
+        }
+    }
+
+    /// `include_check`: words replace what was set; with `+` and `-` they change it.
+    fn insist(&mut self, words: &str) {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        if words.iter().any(|word| !word.starts_with(['+', '-'])) || words.is_empty() {
+            let all = words.is_empty();
+            self.checks = Checks { readable: all, named: all, wildcard: all, brace: all };
+        }
+        for word in words {
+            self.checks.set(word.trim_start_matches(['+', '-']), !word.starts_with('-'));
         }
     }
 
@@ -320,15 +390,20 @@ impl Reader<'_> {
     }
 }
 
-/// The pattern of an `include` line, and whether a missing file is a fault even for a pattern.
-fn include_of(line: &str) -> Option<(bool, &str)> {
+/// The pattern of an `include` line, and what it insists on.
+fn include_of(line: &str) -> Option<(Checks, &str)> {
     let (word, rest) = line.split_once([' ', '\t'])?;
-    let check = match word {
-        "include" | "includer" => false,
-        "includem" | "includew" | "includeb" | "includea" => true,
+    let mut checks = Checks::default();
+    match word {
+        "include" => {}
+        "includer" => checks.readable = true,
+        "includem" => checks.named = true,
+        "includew" => checks.wildcard = true,
+        "includeb" => checks.brace = true,
+        "includea" => checks = Checks { readable: true, named: true, wildcard: true, brace: true },
         _ => return None,
-    };
-    Some((check, rest.trim().trim_matches('"')))
+    }
+    Some((checks, rest.trim().trim_matches('"')))
 }
 
 /// The patterns that a pattern with csh braces stands for; at most 256.
@@ -348,4 +423,3 @@ fn alternatives(pattern: &str) -> Vec<String> {
     }
     done
 }
-

@@ -51,7 +51,7 @@ pub struct Outcome {
     /// Faults, in the order in which keepalived would meet them.
     pub diagnostics: Vec<Diagnostic>,
     /// What `keepalived -t` of 2.2.7 exits with: 0 good, 2 broken off, 5 faulty, 6 unsafe scripts
-    /// (its manual still says 3, 4 and 5). 3 if there is no file, where 2.2.7 says 0.
+    /// or a file missing that an `include` insists on (its manual still says 3, 4 and 5). 3 if there is no file, where 2.2.7 says 0.
     pub test_exit: u8,
 }
 
@@ -82,11 +82,11 @@ pub fn load(options: &Options, host: &dyn Host) -> Outcome {
         if pass == report::Pass::Vrrp {
             plan = finish::finish(std::mem::take(&mut draft), &mut reporter, host, options);
         }
-        if reporter.fatal || lines.unreadable {
+        if reporter.fatal || lines.unreadable || lines.incomplete {
             break;
         }
     }
-    if lines.unreadable {
+    if lines.unreadable || lines.incomplete {
         plan = None;
         for fault in &mut reporter.diagnostics {
             fault.severity = Severity::Error;
@@ -95,6 +95,7 @@ pub fn load(options: &Options, host: &dyn Host) -> Outcome {
     let test_exit = match &reporter {
         _ if lines.unreadable => NO_FILE,
         found if found.fatal => BROKEN_OFF,
+        _ if lines.incomplete => UNSAFE_SCRIPTS,
         found if found.insecure => UNSAFE_SCRIPTS,
         found if found.faulty => FAULTY,
         _ => 0,

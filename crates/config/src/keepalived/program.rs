@@ -59,7 +59,13 @@ fn is_plain_text(bytes: &[u8]) -> bool {
 }
 
 /// Reads a check script and tells what will surprise its author.
-pub(super) fn read(name: &str, program: &Program, timeout: Duration, reporter: &mut Reporter<'_>, host: &dyn Host) {
+pub(super) fn read(
+    name: &str,
+    program: &Program,
+    timeout: Duration,
+    reporter: &mut Reporter<'_>,
+    host: &dyn Host,
+) {
     let Some(path) = program.argv.first().filter(|path| path.starts_with('/')) else { return };
     let Ok(bytes) = host.read(path) else { return };
     if bytes.starts_with(b"\x7fELF") {
@@ -68,7 +74,8 @@ pub(super) fn read(name: &str, program: &Program, timeout: Duration, reporter: &
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(READ_LIMIT)]);
     let first = text.split('\n').next().unwrap_or_default();
     if first.starts_with("#!") && first.ends_with('\r') {
-        let message = format!("script {path} has Windows line ends: `{}^M` is no interpreter", first.trim_end());
+        let message =
+            format!("script {path} has Windows line ends: `{}^M` is no interpreter", first.trim_end());
         reporter.ours(Severity::Warning, "keepalived::script_crlf", &program.place, message).help =
             Some(format!("run `sed -i 's/\\r$//' {path}`: until then every run of {name} fails"));
     }
@@ -100,8 +107,12 @@ mod tests {
 
     #[test]
     fn a_sleep_is_seen_in_a_line() {
-        let table =
-            [("  sleep 3", Some(3)), ("service nginx start; sleep 5s", Some(5)), ("# sleep 9", None), ("echo", None)];
+        let table = [
+            ("  sleep 3", Some(3)),
+            ("service nginx start; sleep 5s", Some(5)),
+            ("# sleep 9", None),
+            ("echo", None),
+        ];
         for (line, seconds) in table {
             assert_eq!(sleep_of(line), seconds.map(Duration::from_secs), "{line}");
         }

@@ -140,11 +140,14 @@ impl<'a> Reporter<'a> {
         let text = self.sources.get(place.file).text.as_str();
         let line = text.get(place.range.clone()).unwrap_or_default();
         let quotes = |c: char| " \t'`\"()[],:".contains(c);
-        let words = message.split(quotes).filter(|word| word.len() > 1 || message.contains(&format!("'{word}'")));
+        let words =
+            message.split(quotes).filter(|word| word.len() > 1 || message.contains(&format!("'{word}'")));
         let found = words
             .filter(|word| !word.is_empty())
             .filter_map(|word| {
-                line.match_indices(word).find(|(at, _)| stands_alone(line, *at, word.len())).map(|(at, _)| (at, word))
+                line.match_indices(word)
+                    .find(|(at, _)| stands_alone(line, *at, word.len()))
+                    .map(|(at, _)| (at, word))
             })
             .max_by_key(|(at, _)| *at);
         let range = match found {

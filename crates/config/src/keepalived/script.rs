@@ -11,18 +11,24 @@ use super::draft::{Program, ScriptDraft};
 use super::table::{Block, Keyword};
 
 /// A whole `vrrp_script`.
-pub(super) static VRRP_SCRIPT: Block =
-    Block { name: "vrrp_script", tables: &[KEYWORDS], open, close };
+pub(super) static VRRP_SCRIPT: Block = Block { name: "vrrp_script", tables: &[KEYWORDS], open, close };
 
 /// Seconds in a 32-bit number of microseconds.
 const LONGEST: i64 = 4_294;
 
 static KEYWORDS: &[Keyword] = &[
-    Keyword::set("script", 0, "PROGRAM [ARGUMENT ...]", "", "The program whose exit status counts; run without a shell.", |call| {
-        let argv = argv(call);
-        let program = Program { argv, place: call.place.clone() };
-        with(call, |script| script.program = Some(program));
-    }),
+    Keyword::set(
+        "script",
+        0,
+        "PROGRAM [ARGUMENT ...]",
+        "",
+        "The program whose exit status counts; run without a shell.",
+        |call| {
+            let argv = argv(call);
+            let program = Program { argv, place: call.place.clone() };
+            with(call, |script| script.program = Some(program));
+        },
+    ),
     Keyword::set("interval", 1, "SECONDS", "1", "Time between the starts of two runs.", |call| {
         let name = name(call);
         match call.number(1, 0, LONGEST) {
@@ -30,7 +36,9 @@ static KEYWORDS: &[Keyword] = &[
                 call.fault(format!("({name}): vrrp script interval must be greater than 0, setting to 1"));
                 with(call, |script| script.interval = Duration::from_secs(1));
             }
-            Some(seconds) => with(call, |script| script.interval = Duration::from_secs(seconds.unsigned_abs())),
+            Some(seconds) => {
+                with(call, |script| script.interval = Duration::from_secs(seconds.unsigned_abs()))
+            }
             None => {
                 let word = call.word(1).to_owned();
                 call.fault(format!(
@@ -40,41 +48,55 @@ static KEYWORDS: &[Keyword] = &[
         }
         call.nothing_after(1);
     }),
-    Keyword::set("timeout", 1, "SECONDS", "interval", "Time after which a run is killed and counts as failed.", |call| {
-        let name = name(call);
-        match call.number(1, 0, LONGEST) {
-            Some(0) => {
-                call.fault(format!("({name}): vrrp script timeout must be greater than 0, setting to 1"));
-                with(call, |script| script.timeout = Some(Duration::from_secs(1)));
+    Keyword::set(
+        "timeout",
+        1,
+        "SECONDS",
+        "interval",
+        "Time after which a run is killed and counts as failed.",
+        |call| {
+            let name = name(call);
+            match call.number(1, 0, LONGEST) {
+                Some(0) => {
+                    call.fault(format!("({name}): vrrp script timeout must be greater than 0, setting to 1"));
+                    with(call, |script| script.timeout = Some(Duration::from_secs(1)));
+                }
+                Some(seconds) => {
+                    with(call, |script| script.timeout = Some(Duration::from_secs(seconds.unsigned_abs())));
+                }
+                None => {
+                    let word = call.word(1).to_owned();
+                    call.fault(format!("({name}): vrrp script timeout '{word}' invalid - ignoring"));
+                }
             }
-            Some(seconds) => {
-                with(call, |script| script.timeout = Some(Duration::from_secs(seconds.unsigned_abs())));
-            }
-            None => {
+            call.nothing_after(1);
+        },
+    ),
+    Keyword::set(
+        "weight",
+        1,
+        "-253..253 [reverse]",
+        "0",
+        "What is added to the priority while it succeeds (positive) or fails (negative); 0 makes a failure a FAULT.",
+        |call| {
+            let name = name(call);
+            let Some(value) = call.small(1, -253, 253) else {
                 let word = call.word(1).to_owned();
-                call.fault(format!("({name}): vrrp script timeout '{word}' invalid - ignoring"));
-            }
-        }
-        call.nothing_after(1);
-    }),
-    Keyword::set("weight", 1, "-253..253 [reverse]", "0", "What is added to the priority while it succeeds (positive) or fails (negative); 0 makes a failure a FAULT.", |call| {
-        let name = name(call);
-        let Some(value) = call.small(1, -253, 253) else {
-            let word = call.word(1).to_owned();
-            call.fault(format!("vrrp_script {name} weight {word} must be in [-253, 253]"));
-            return;
-        };
-        let reverse = match call.words.get(2).cloned() {
-            None => false,
-            Some(word) if word == "reverse" => true,
-            Some(word) => {
-                call.fault(format!("vrrp_script {name} unknown weight option {word}"));
+                call.fault(format!("vrrp_script {name} weight {word} must be in [-253, 253]"));
                 return;
-            }
-        };
-        with(call, |script| script.weight = Weight { value, reverse });
-        call.nothing_after(2);
-    }),
+            };
+            let reverse = match call.words.get(2).cloned() {
+                None => false,
+                Some(word) if word == "reverse" => true,
+                Some(word) => {
+                    call.fault(format!("vrrp_script {name} unknown weight option {word}"));
+                    return;
+                }
+            };
+            with(call, |script| script.weight = Weight { value, reverse });
+            call.nothing_after(2);
+        },
+    ),
     Keyword::set("rise", 1, "COUNT", "1", "Successes in a row until it counts as up.", |call| {
         let rise = count(call, "rise");
         with(call, |script| script.rise = rise);

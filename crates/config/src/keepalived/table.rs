@@ -96,7 +96,14 @@ impl Keyword {
 
     /// As [`Keyword::missing`], with lines between braces.
     pub(super) const fn missing_lines(name: &'static str, summary: &'static str) -> Self {
-        Self { name, needs: 0, arguments: "{ ... }", default: "", summary, action: Action::MissingLines(summary) }
+        Self {
+            name,
+            needs: 0,
+            arguments: "{ ... }",
+            default: "",
+            summary,
+            action: Action::MissingLines(summary),
+        }
     }
 
     /// A keyword of a block that is missing as a whole.
@@ -106,7 +113,14 @@ impl Keyword {
 
     /// As [`Keyword::part`], with a block of keywords.
     pub(super) const fn part_block(name: &'static str, block: &'static Block) -> Self {
-        Self { name, needs: 0, arguments: "{ ... }", default: "", summary: "", action: Action::PartBlock(block) }
+        Self {
+            name,
+            needs: 0,
+            arguments: "{ ... }",
+            default: "",
+            summary: "",
+            action: Action::PartBlock(block),
+        }
     }
 }
 

@@ -15,12 +15,7 @@ use super::words;
 const DEPTH_LIMIT: usize = 16;
 
 /// Reads the lines as one process of keepalived does.
-pub(super) fn run(
-    lines: &Lines,
-    draft: &mut Draft,
-    reporter: &mut Reporter<'_>,
-    host: &dyn Host,
-) {
+pub(super) fn run(lines: &Lines, draft: &mut Draft, reporter: &mut Reporter<'_>, host: &dyn Host) {
     let mut walk = Walk { lines, at: 0, draft, reporter, host };
     walk.outermost();
     if lines.open_braces > 0 && !walk.reporter.fatal {
@@ -109,10 +104,13 @@ impl<'w> Walk<'w, '_> {
         let mut depth = 1;
         while depth > 0 {
             let Some(line) = self.next() else { return };
-            match line.text {
-                "{" => depth += 1,
-                "}" => depth -= 1,
-                _ => {}
+            // Quoted braces too: so does keepalived.
+            for word in &line.words {
+                match word.as_str() {
+                    "{" => depth += 1,
+                    "}" => depth -= 1,
+                    _ => {}
+                }
             }
         }
     }
@@ -249,9 +247,10 @@ impl<'w> Walk<'w, '_> {
         }
         self.block(block, depth + 1);
         if !self.reporter.fatal {
-            let place = self.lines.items.get(self.at.saturating_sub(1)).map_or(line.place, |item| match item {
-                Item::Line { place, .. } | Item::Fault { place, .. } => place,
-            });
+            let place =
+                self.lines.items.get(self.at.saturating_sub(1)).map_or(line.place, |item| match item {
+                    Item::Line { place, .. } | Item::Fault { place, .. } => place,
+                });
             self.apply(block.close, &Read { text: "", place, words: Vec::new() });
         }
     }

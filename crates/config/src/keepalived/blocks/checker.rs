@@ -7,8 +7,7 @@ const fn block(name: &'static str, tables: &'static [&'static [Keyword]]) -> Blo
 }
 
 /// A whole `virtual_server`.
-pub(super) static VIRTUAL_SERVER: Block =
-    block("virtual_server", &[VIRTUAL_SERVER_KEYWORDS]);
+pub(super) static VIRTUAL_SERVER: Block = block("virtual_server", &[VIRTUAL_SERVER_KEYWORDS]);
 /// A whole `real_server`.
 pub(super) static REAL_SERVER: Block = block("real_server", &[REAL_SERVER_KEYWORDS]);
 /// A whole `SSL`.
@@ -120,7 +119,9 @@ static HTTP_KEYWORDS: &[Keyword] = &[
     Keyword::part("enable_sni"),
     Keyword::part("fast_recovery"),
     Keyword::part("http_protocol"),
-    Keyword::part("nb_get_retry"),
+    Keyword::set("nb_get_retry", 1, "COUNT", "3", "Old name of retry.", |call| {
+        call.fault("nb_get_retry is deprecated - please use 'retry'");
+    }),
     Keyword::part("virtualhost"),
     Keyword::part_block("url", &URL),
 ];
@@ -139,15 +140,9 @@ static URL_KEYWORDS: &[Keyword] = &[
     Keyword::part("virtualhost"),
 ];
 
-static SMTP_KEYWORDS: &[Keyword] = &[
-    Keyword::part("helo_name"),
-    Keyword::part_block("host", &HOST),
-];
+static SMTP_KEYWORDS: &[Keyword] = &[Keyword::part("helo_name"), Keyword::part_block("host", &HOST)];
 
-static DNS_KEYWORDS: &[Keyword] = &[
-    Keyword::part("name"),
-    Keyword::part("type"),
-];
+static DNS_KEYWORDS: &[Keyword] = &[Keyword::part("name"), Keyword::part("type")];
 
 static MISC_KEYWORDS: &[Keyword] = &[
     Keyword::part("misc_dynamic"),
@@ -163,19 +158,9 @@ static UDP_KEYWORDS: &[Keyword] = &[
     Keyword::part("require_reply"),
 ];
 
-static FILE_KEYWORDS: &[Keyword] = &[
-    Keyword::part("track_file"),
-    Keyword::part("weight"),
-];
+static FILE_KEYWORDS: &[Keyword] = &[Keyword::part("track_file"), Keyword::part("weight")];
 
-static BFD_KEYWORDS: &[Keyword] = &[
-    Keyword::part("name"),
-    Keyword::part("weight"),
-];
+static BFD_KEYWORDS: &[Keyword] = &[Keyword::part("name"), Keyword::part("weight")];
 
-static SSL_KEYWORDS: &[Keyword] = &[
-    Keyword::part("ca"),
-    Keyword::part("certificate"),
-    Keyword::part("key"),
-    Keyword::part("password"),
-];
+static SSL_KEYWORDS: &[Keyword] =
+    &[Keyword::part("ca"), Keyword::part("certificate"), Keyword::part("key"), Keyword::part("password")];

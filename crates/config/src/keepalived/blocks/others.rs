@@ -60,16 +60,10 @@ static TRACK_PROCESS_KEYWORDS: &[Keyword] = &[
     Keyword::part("weight"),
 ];
 
-static TRACK_FILE_KEYWORDS: &[Keyword] = &[
-    Keyword::part("file"),
-    Keyword::part("init_file"),
-    Keyword::part("weight"),
-];
+static TRACK_FILE_KEYWORDS: &[Keyword] =
+    &[Keyword::part("file"), Keyword::part("init_file"), Keyword::part("weight")];
 
-static TRACK_GROUP_KEYWORDS: &[Keyword] = &[
-
-    part_lines("group"),
-];
+static TRACK_GROUP_KEYWORDS: &[Keyword] = &[part_lines("group")];
 
 static BFD_INSTANCE_KEYWORDS: &[Keyword] = &[
     Keyword::part("hoplimit"),

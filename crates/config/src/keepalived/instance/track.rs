@@ -30,13 +30,17 @@ pub(super) fn script(call: &mut Call<'_, '_>) {
         call.fault(format!("({name}) duplicate track_script {script} - ignoring"));
         return;
     }
-    let weight = weight(call, 253, &Words {
-        range: format!(
-            "({name}) track script {script}: weight must be between [-253..253] inclusive, ignoring..."
-        ),
-        missing: format!("({name}) weight without value specified for track script {script} - ignoring"),
-        unknown: format!("({name}) unknown track script option {{}} - ignoring"),
-    });
+    let weight = weight(
+        call,
+        253,
+        &Words {
+            range: format!(
+                "({name}) track script {script}: weight must be between [-253..253] inclusive, ignoring..."
+            ),
+            missing: format!("({name}) weight without value specified for track script {script} - ignoring"),
+            unknown: format!("({name}) unknown track script option {{}} - ignoring"),
+        },
+    );
     let place = call.place.clone();
     with(call, |instance| instance.track_scripts.push(TrackedScript { name: script, weight, place }));
 }
@@ -57,13 +61,17 @@ pub(super) fn interface(call: &mut Call<'_, '_>) {
         return;
     }
     let written = call.word(2).to_owned();
-    let weight = weight(call, 254, &Words {
-        range: format!(
-            "({name}) weight {written} for {link} must be between [-253..253] inclusive. Ignoring..."
-        ),
-        missing: format!("({name}) weight without value specified for track interface {link} - ignoring"),
-        unknown: format!("({name}) unknown track interface option {{}} - ignoring"),
-    });
+    let weight = weight(
+        call,
+        254,
+        &Words {
+            range: format!(
+                "({name}) weight {written} for {link} must be between [-253..253] inclusive. Ignoring..."
+            ),
+            missing: format!("({name}) weight without value specified for track interface {link} - ignoring"),
+            unknown: format!("({name}) unknown track interface option {{}} - ignoring"),
+        },
+    );
     let weight = weight.unwrap_or_default();
     with(call, |instance| instance.track_interfaces.push(TrackedInterface { name: link, weight }));
 }
@@ -121,7 +129,8 @@ fn weight(call: &mut Call<'_, '_>, limit: i64, words: &Words) -> Option<Weight> 
         call.fault(words.missing.clone());
         return None;
     }
-    let value = call.small::<i16>(2, -limit.max(254), limit.max(254)).filter(|value| (-253..=253).contains(value));
+    let value =
+        call.small::<i16>(2, -limit.max(254), limit.max(254)).filter(|value| (-253..=253).contains(value));
     let Some(value) = value else {
         call.fault(words.range.clone());
         return None;

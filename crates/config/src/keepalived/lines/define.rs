@@ -63,7 +63,8 @@ impl Reader<'_> {
         let first = words.next()?;
         match first {
             "_PWD" => Some(if dir.is_empty() { ".".into() } else { dir.trim_end_matches('/').into() }),
-            "_INSTANCE" => self.definitions.get(first).cloned(),
+            // The name of the process group (`instance NAME`), which this program does not have.
+            "_INSTANCE" => Some(String::new()),
             "_HASH" => Some("#".into()),
             "_BANG" => Some("!".into()),
             "_RANDOM" => {
@@ -83,9 +84,9 @@ impl Reader<'_> {
         let seed = self.host.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let number = u64::try_from(place.number).unwrap_or_default();
         let bytes = seed.into_iter().chain(number.to_be_bytes()).chain(self.randoms.to_be_bytes());
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        }) >> 7
+        bytes
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+            >> 7
     }
 }
 

@@ -62,7 +62,8 @@ fn numbers(inside: &str, hex: bool) -> Option<(String, Vec<String>)> {
 /// Variables and rows of a `~LST`.
 fn lists(inside: &str) -> Result<(Vec<String>, Vec<Vec<String>>), TooMany> {
     let mut groups = groups(inside).ok_or(TooMany(false))?.into_iter();
-    let names = groups.next().filter(|names| names.iter().all(|name| !name.is_empty())).ok_or(TooMany(false))?;
+    let names =
+        groups.next().filter(|names| names.iter().all(|name| !name.is_empty())).ok_or(TooMany(false))?;
     let mut rows = Vec::new();
     for row in groups.take(LIMIT) {
         if row.len() > names.len() {
