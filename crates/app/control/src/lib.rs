@@ -21,17 +21,17 @@ use std::path::PathBuf;
 /// for root, else below `$XDG_RUNTIME_DIR`, else below the directory for temporary files.
 #[must_use]
 pub fn default_path() -> PathBuf {
-    let system = PathBuf::from("/run/evergate/control.sock");
-    if is_root() {
-        return system;
+    let user = user();
+    if user == 0 {
+        return PathBuf::from("/run/evergate/control.sock");
     }
-    std::env::var_os("XDG_RUNTIME_DIR")
-        .map_or_else(std::env::temp_dir, PathBuf::from)
-        .join("evergate/control.sock")
+    let directory = std::env::var_os("XDG_RUNTIME_DIR").map(|path| PathBuf::from(path).join("evergate"));
+    // Below a directory that everybody writes to, a name of one's own.
+    directory.unwrap_or_else(|| std::env::temp_dir().join(format!("evergate-{user}"))).join("control.sock")
 }
 
-/// Whether this process runs as root: `/proc/self` belongs to the effective user.
-fn is_root() -> bool {
+/// The effective user, to whom `/proc/self` belongs; root if there is no such directory.
+fn user() -> u32 {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
+    std::fs::metadata("/proc/self").map_or(0, |meta| meta.uid())
 }
