@@ -233,7 +233,7 @@ async fn run(shared: &Shared, mut inbox: UnboundedReceiver<Command>) {
 }
 
 async fn write_logs(worker: Rc<Worker>) {
-    worker.logs.run(|| worker.unix_seconds()).await;
+    worker.logs.run(&worker.clock).await;
 }
 
 fn stop_accepting(accepting: &mut Vec<AbortHandle>) {
@@ -265,6 +265,5 @@ async fn janitor(worker: Rc<Worker>) {
         let now = worker.clock.refresh();
         worker.service().idle.borrow_mut().sweep(now);
         worker.registry.look_again();
-        worker.logs.flush_due(now, worker.unix_seconds());
     }
 }

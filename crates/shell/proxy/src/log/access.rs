@@ -10,6 +10,8 @@ use evergate_core::rules::template::{Values, holds};
 use evergate_core::time::{Duration, Instant};
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
+
 use super::channel::{Channel, Hold, OpenError};
 use super::error::ErrorLogger;
 use super::escape::escape_from;
@@ -70,12 +72,12 @@ impl AccessLogger {
 /// One worker's side of the access logs: the lines that wait, and the one being put together.
 ///
 /// Lines of requests that end in the same turn of the event loop share one `write(2)`:
-/// [`WorkerLogs::run`] writes them when the turn is over. Buffers that `buffer=` asked for must be
-/// looked at by [`WorkerLogs::flush`] every now and then, and before the worker ends.
+/// [`WorkerLogs::run`] writes them when the turn is over. Before the worker ends, all must be
+/// written by [`WorkerLogs::flush`].
 #[derive(Debug, Default)]
 pub(crate) struct WorkerLogs {
     inner: RefCell<Inner>,
-    /// Lines wait for the end of the turn.
+    /// [`WorkerLogs::run`] has been woken, and will look at all buffers.
     waiting: Cell<bool>,
     turn_over: Notify,
 }
@@ -138,21 +140,45 @@ impl WorkerLogs {
             if syslog.is_none() {
                 line.push(b'\n');
             }
-            if Open::of(open, log).write(line, log.buffer, now, unix_seconds) == Due::ThisTurn
-                && !self.waiting.replace(true)
-            {
+            let open = Open::of(open, log);
+            let before = open.due;
+            let due = open.write(line, log.buffer, now, unix_seconds);
+            if due != before && due != Due::WhenFull && !self.waiting.replace(true) {
                 self.turn_over.notify_one();
             }
         }
     }
 
-    /// Writes out what each turn of the event loop leaves, for as long as the worker lives.
-    pub(crate) async fn run(&self, unix_seconds: impl Fn() -> i64) {
+    /// Writes out what each turn of the event loop leaves, and buffers when their time comes, for as
+    /// long as the worker lives.
+    pub(crate) async fn run(&self, clock: &Clock) {
         loop {
             // This task was woken in the turn that it waits for; others that are ready run first.
-            self.turn_over.notified().await;
-            self.flush_turn(unix_seconds());
+            match self.next_due() {
+                None => self.turn_over.notified().await,
+                Some(at) => {
+                    tokio::select! {
+                        () = self.turn_over.notified() => {}
+                        () = tokio::time::sleep_until(clock.tokio(at)) => {
+                            clock.refresh();
+                        }
+                    }
+                }
+            }
+            let unix_seconds = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
+            self.flush_turn(unix_seconds);
+            self.flush_due(clock.now(), unix_seconds);
         }
+    }
+
+    /// When the next buffer's time comes.
+    fn next_due(&self) -> Option<Instant> {
+        let inner = self.inner.borrow();
+        let due = inner.open.iter().flatten().filter_map(|open| match open.due {
+            Due::At(at) => Some(at),
+            Due::WhenFull | Due::ThisTurn => None,
+        });
+        due.min()
     }
 
     /// Writes out the lines that wait for the end of the turn.
@@ -162,7 +188,7 @@ impl WorkerLogs {
     }
 
     /// Writes out all buffers whose time has come.
-    pub(crate) fn flush_due(&self, now: Instant, unix_seconds: i64) {
+    fn flush_due(&self, now: Instant, unix_seconds: i64) {
         self.flush_those(unix_seconds, |due| matches!(due, Due::At(at) if at <= now));
     }
 

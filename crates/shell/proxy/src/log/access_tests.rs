@@ -241,3 +241,33 @@ fn one_target_is_open_once_and_closed_when_unused() {
     assert!(!second.is_off());
     assert_eq!(Arc::strong_count(&second.logs.as_ref().expect("it is on")[0].channel), 2);
 }
+
+#[test]
+fn the_worker_s_task_writes_what_waits() {
+    let (folder, logs, worker) = (Folder::new(), Logs::new(), WorkerLogs::default());
+    let mut buffered = access_log(LogTarget::File(folder.path("b")));
+    buffered.buffer_bytes = Some(1024);
+    buffered.flush = Some(Duration::from_millis(20));
+    let buffered = logger(&logs, buffered);
+    let plain = logger(&logs, access_log(LogTarget::File(folder.path("a"))));
+    let clock = Clock::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        let both_are_there = async {
+            // The task runs already when the first lines come.
+            tokio::task::yield_now().await;
+            worker.write(&buffered, &Uri("/b"), clock.now(), 0);
+            worker.write(&plain, &Uri("/a"), clock.now(), 0);
+            while folder.read("a").is_empty() || folder.read("b").is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let limit = Duration::from_secs(20);
+        tokio::select! {
+            biased;
+            () = worker.run(&clock) => unreachable!("it runs for as long as the worker"),
+            done = tokio::time::timeout(limit, both_are_there) => done.expect("both lines are written"),
+        }
+    });
+    assert_eq!((folder.read("a"), folder.read("b")), ("/a \"-\"\n".into(), "/b \"-\"\n".into()));
+}
