@@ -4,7 +4,7 @@
 //! [`Bundle`], from which an unprivileged role builds exactly the same plan.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Mutex;
@@ -27,6 +27,16 @@ pub trait Host {
     /// # Errors
     /// As `open` and `read`; the error number is kept.
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// The first bytes of a file that is no configuration, such as a program.
+    ///
+    /// # Errors
+    /// As [`Host::read`].
+    fn head(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = self.read(path)?;
+        bytes.truncate(limit);
+        Ok(bytes)
+    }
 
     /// The paths that match a pattern (glob(3)), sorted.
     fn glob(&self, pattern: &str) -> Vec<String>;
@@ -54,6 +64,11 @@ pub trait Host {
 
     /// An environment variable.
     fn variable(&self, name: &str) -> Option<String>;
+
+    /// Whether the program runs with superuser privileges.
+    fn is_superuser(&self) -> bool {
+        true
+    }
 }
 
 /// This machine.
@@ -63,6 +78,13 @@ pub struct LocalHost;
 impl Host for LocalHost {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn head(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
@@ -115,6 +137,12 @@ impl Host for LocalHost {
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+
+    fn is_superuser(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        // A process owns its own directory there, by its effective user id.
+        std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
+    }
 }
 
 /// Everything a configuration asked of its host, and the answers.
@@ -123,6 +151,9 @@ impl Host for LocalHost {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
     files: BTreeMap<String, Result<Vec<u8>, i32>>,
+    /// The longest head of each that was asked for.
+    #[serde(default)]
+    heads: BTreeMap<String, Result<Vec<u8>, i32>>,
     globs: BTreeMap<String, Vec<String>>,
     names: BTreeMap<String, Result<Vec<IpAddr>, String>>,
     users: BTreeMap<String, Option<UserEntry>>,
@@ -130,6 +161,7 @@ pub struct Bundle {
     links: Option<Vec<String>>,
     stats: BTreeMap<String, Result<(u32, u32), i32>>,
     variables: BTreeMap<String, Option<String>>,
+    superuser: Option<bool>,
 }
 
 impl Bundle {
@@ -155,6 +187,15 @@ const ENOENT: i32 = 2;
 impl Host for Bundle {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         self.files.get(path).cloned().unwrap_or(Err(ENOENT)).map_err(io::Error::from_raw_os_error)
+    }
+
+    fn head(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let kept = self.heads.get(path).cloned().unwrap_or(Err(ENOENT));
+        kept.map(|mut bytes| {
+            bytes.truncate(limit);
+            bytes
+        })
+        .map_err(io::Error::from_raw_os_error)
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
@@ -187,6 +228,10 @@ impl Host for Bundle {
 
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned().flatten()
+    }
+
+    fn is_superuser(&self) -> bool {
+        self.superuser.unwrap_or(true)
     }
 }
 
@@ -224,6 +269,16 @@ impl<H: Host> Host for Recorder<H> {
         let answer = self.host.read(path);
         let kept = answer.as_ref().map(Clone::clone).map_err(number);
         self.note(|seen| drop(seen.files.insert(path.into(), kept)));
+        answer
+    }
+
+    fn head(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let answer = self.host.head(path, limit);
+        let kept = answer.as_ref().map(Clone::clone).map_err(number);
+        self.note(|seen| match (seen.heads.get_mut(path), kept) {
+            (Some(Ok(known)), Ok(bytes)) if known.len() >= bytes.len() => {}
+            (_, kept) => drop(seen.heads.insert(path.into(), kept)),
+        });
         answer
     }
 
@@ -274,6 +329,12 @@ impl<H: Host> Host for Recorder<H> {
     fn variable(&self, name: &str) -> Option<String> {
         let answer = self.host.variable(name);
         self.note(|seen| drop(seen.variables.insert(name.into(), answer.clone())));
+        answer
+    }
+
+    fn is_superuser(&self) -> bool {
+        let answer = self.host.is_superuser();
+        self.note(|seen| seen.superuser = Some(answer));
         answer
     }
 }

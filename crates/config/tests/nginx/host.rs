@@ -12,6 +12,8 @@ use evergate_config::source::{Host, UserEntry};
 pub(crate) struct FakeHost {
     /// Files by path.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// The program is no superuser.
+    pub(crate) ordinary_user: bool,
     /// Names that resolve.
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
 }
@@ -48,6 +50,10 @@ impl Host for FakeHost {
 
     fn variable(&self, _: &str) -> Option<String> {
         None
+    }
+
+    fn is_superuser(&self) -> bool {
+        !self.ordinary_user
     }
 }
 

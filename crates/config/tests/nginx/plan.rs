@@ -374,3 +374,20 @@ fn stream_servers_and_groups() {
     assert!(stream.servers[1].listens[0].proxy_protocol);
     assert_eq!(stream.servers[2].listens[0].socket.key(), "tcp:unix:/run/x.sock");
 }
+
+#[test]
+fn without_privileges_the_user_is_ignored_and_the_default_port_is_8000() {
+    let mut host = host("user nobody; events {} http { server { } }");
+    host.ordinary_user = true;
+    let outcome = load(&options(), &host);
+    assert_eq!(
+        outcome.stock_lines(),
+        [
+            "[warn] the \"user\" directive makes sense only if the master process runs with super-user privileges, \
+             ignored in /opt/nginx/conf/nginx.conf:1"
+        ]
+    );
+    let plan = outcome.plan.expect("a warning is no error");
+    assert_eq!(plan.main.user, None);
+    assert_eq!(plan.http.listeners[0].socket.key(), "tcp:0.0.0.0:8000");
+}

@@ -394,6 +394,11 @@ fn user(_: &mut Level, call: &mut Call<'_, '_>) -> Applied {
         return Err(Fault::duplicate());
     }
     let (user, group) = (call.arg(1), call.arg(2));
+    if !call.session.host.is_superuser() {
+        let message = "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored";
+        call.warn(Fault::new("nginx::user", message));
+        return Ok(());
+    }
     let missing = |what: &str, name: &str, number: usize| {
         let message = format!("get{what}nam(\"{name}\") failed");
         Fault::new("nginx::user", message).at(call.span(number))

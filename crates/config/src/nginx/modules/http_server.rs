@@ -106,7 +106,9 @@ fn server(outer: &mut Level, call: &mut Call<'_, '_>, block: &Block) -> Applied 
         block.items.iter().any(|item| matches!(item, Item::Directive(node) if node.name() == "listen"));
     call.session.walk(&block.items, &mut level);
     if !tried {
-        let fallback = Listen::fallback(80, call.node.words[0].span.clone());
+        // Without privileges, port 80 is out of reach.
+        let port = if call.session.host.is_superuser() { 80 } else { 8000 };
+        let fallback = Listen::fallback(port, call.node.words[0].span.clone());
         add_listen(call, &fallback)?;
     }
     call.session.http.servers += 1;
