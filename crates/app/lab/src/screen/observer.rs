@@ -170,13 +170,21 @@ impl<'lab> Observer<'lab> {
         let mut outage: Option<Instant> = None;
         let mut last_success = begun;
         let mut seen = begun;
+        let mut served = false;
         while !self.stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_secs(1));
             // A request may be under way for as long as the client is patient.
             let upto = Instant::now().checked_sub(self.lab.setup().patience).unwrap_or(seen);
-            let samples: Vec<_> =
+            let mut samples: Vec<_> =
                 self.lab.client().since(seen).into_iter().filter(|sample| sample.begun < upto).collect();
             seen = upto;
+            // Until somebody has taken the address for the first time there is nothing to fail.
+            served |= samples.iter().any(|sample| sample.outcome.is_ok());
+            if !served {
+                continue;
+            }
+            let first = samples.iter().position(|sample| self.lock().requests > 0 || sample.outcome.is_ok());
+            samples.drain(..first.unwrap_or_default());
             let sum = client::sum_up(&samples);
             let mut ended = Vec::new();
             let mut picture = self.lock();
