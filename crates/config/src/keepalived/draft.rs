@@ -19,6 +19,8 @@ pub(super) struct Draft {
     pub(super) instances: Vec<InstanceDraft>,
     /// Lines between the braces that are read at present.
     pub(super) lines: usize,
+    /// The line of the keyword in front of them.
+    pub(super) opened: Option<Place>,
 }
 
 impl Draft {

@@ -462,7 +462,7 @@ fn interval(name: &str, wanted: Duration, version: Version, note: Note<'_>) -> D
             note("keepalived::advert_int", message, "");
             Duration::from_millis(40_950)
         }
-        Version::V3 if wanted.as_micros() % 10_000 != 0 => {
+        Version::V3 if !wanted.as_micros().is_multiple_of(10_000) => {
             let message = format!(
                 "({name}) VRRPv3 advertisement interval {seconds:.6}s must be in units of 10ms - rounding"
             );

@@ -293,12 +293,11 @@ fn multicast_group(call: &mut Call<'_, '_>) {
 
 /// Mail is a later part of the program.
 fn mail(call: &mut Call<'_, '_>, keyword: &str) {
-    call.doubt(
-        Severity::Warning,
-        "keepalived::not_supported",
-        format!("'{keyword}' is known to keepalived, not supported yet"),
-    )
-    .help = Some("no mail is sent; `evergate events` tells what happened".into());
+    let opened = call.draft.opened.take();
+    let place = opened.as_ref().unwrap_or(call.place);
+    let message = format!("'{keyword}' is known to keepalived, not supported yet");
+    call.reporter.ours(Severity::Warning, "keepalived::not_supported", place, message).help =
+        Some("no mail is sent; `evergate events` tells what happened".into());
 }
 
 fn garp_seconds(call: &mut Call<'_, '_>, keyword: &str, set: fn(&mut GarpDraft, Duration)) {

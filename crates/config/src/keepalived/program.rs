@@ -42,7 +42,7 @@ pub(super) fn find(argv: &[String], host: &dyn Host) -> Found {
             Ok((mode, _)) if mode & S_IFMT != S_IFREG => {}
             Ok((mode, _)) if mode & 0o111 == 0 => blunt = blunt.or(Some(path)),
             Ok(_) => {
-                let through_shell = host.read(&path).is_ok_and(|bytes| is_plain_text(&bytes));
+                let through_shell = host.head(&path, 4).is_ok_and(|bytes| is_plain_text(&bytes));
                 let mut argv = argv.to_vec();
                 argv[0] = path;
                 return Found::Program(ScriptCommand { argv, through_shell });
@@ -67,11 +67,11 @@ pub(super) fn read(
     host: &dyn Host,
 ) {
     let Some(path) = program.argv.first().filter(|path| path.starts_with('/')) else { return };
-    let Ok(bytes) = host.read(path) else { return };
-    if bytes.starts_with(b"\x7fELF") {
+    if host.head(path, 4).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF")) {
         return;
     }
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(READ_LIMIT)]);
+    let Ok(bytes) = host.head(path, READ_LIMIT) else { return };
+    let text = String::from_utf8_lossy(&bytes);
     let first = text.split('\n').next().unwrap_or_default();
     if first.starts_with("#!") && first.ends_with('\r') {
         let message =

@@ -135,7 +135,7 @@ impl<'a> Reporter<'a> {
         &mut self.diagnostics[index]
     }
 
-    /// The word of the line that the message quotes last, or else the whole line.
+    /// The longest word of the line that the message quotes or else names, or the whole line.
     fn word(&self, place: &Place, message: &str) -> Span {
         let text = self.sources.get(place.file).text.as_str();
         let line = text.get(place.range.clone()).unwrap_or_default();
@@ -149,7 +149,10 @@ impl<'a> Reporter<'a> {
                     .find(|(at, _)| stands_alone(line, *at, word.len()))
                     .map(|(at, _)| (at, word))
             })
-            .max_by_key(|(at, _)| *at);
+            .max_by_key(|(at, word)| {
+                // What was quoted, else rather a value than the keyword in front of it.
+                (message.contains(&format!("'{word}'")), !line[..*at].trim().is_empty(), word.len())
+            });
         let range = match found {
             Some((at, word)) => place.range.start + at..place.range.start + at + word.len(),
             None => {

@@ -211,6 +211,7 @@ impl<'w> Walk<'w, '_> {
             self.reporter.fault("keepalived::brace", place, message);
         }
         self.draft.lines = 0;
+        self.draft.opened = Some(keyword.place.clone());
         let mut end = keyword.place.clone();
         while let Some(line) = self.next() {
             end = line.place.clone();

@@ -99,16 +99,23 @@ fn track_proxy_has_weight_and_grace() {
 
 #[test]
 fn addresses_have_the_host_prefix_unless_written() {
-    let found = instance("virtual_ipaddress {\n 10.0.0.2\n 10.0.0.3/24 brd + label eth0:1 scope link dev eth1\n}");
-    let [first, second, third] = &found.addresses[..] else { panic!("three addresses: {:?}", found.addresses) };
+    let found =
+        instance("virtual_ipaddress {\n 10.0.0.2\n 10.0.0.3/24 brd + label eth0:1 scope link dev eth1\n}");
+    let [first, second, third] = &found.addresses[..] else {
+        panic!("three addresses: {:?}", found.addresses)
+    };
     assert_eq!((first.prefix_bits, second.prefix_bits, third.prefix_bits), (24, 32, 24));
     assert_eq!(third.broadcast, Some("10.0.0.255".parse().expect("an address")));
-    assert_eq!((third.label.as_deref(), third.device.as_deref(), third.scope), (Some("eth0:1"), Some("eth1"), 253));
+    assert_eq!(
+        (third.label.as_deref(), third.device.as_deref(), third.scope),
+        (Some("eth0:1"), Some("eth1"), 253)
+    );
 }
 
 #[test]
 fn ipv6_is_version_3() {
-    let text = "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress { fe80::1/64 }\n}\n";
+    let text =
+        "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress { fe80::1/64 }\n}\n";
     let plan = FakeHost::default().load(text, false).plan.expect("it can run");
     assert_eq!(plan.instances[0].version, Version::V3);
 }

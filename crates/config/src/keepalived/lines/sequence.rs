@@ -19,7 +19,10 @@ pub(super) fn expand(line: &str) -> Result<Vec<String>, Vec<String>> {
     let inside = &inner[..close];
     if kind == "SEQ" {
         let (name, values) = numbers(inside, hex).ok_or_else(|| vec![invalid()])?;
-        return Ok(values.into_iter().map(|value| substitute(text, &[name.clone()], &[value])).collect());
+        return Ok(values
+            .into_iter()
+            .map(|value| substitute(text, std::slice::from_ref(&name), &[value]))
+            .collect());
     }
     match lists(inside) {
         Ok((names, rows)) => Ok(rows.iter().map(|row| substitute(text, &names, row)).collect()),
