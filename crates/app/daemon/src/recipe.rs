@@ -119,20 +119,25 @@ impl Recipe {
         }
     }
 
-    /// Reads the configuration of this machine, ready to be handed to a role.
+    /// Reads the configuration of this machine: all that there is to say about it, and if it can
+    /// be used, what a role needs.
+    pub(crate) fn examine(&self) -> (Reading, Option<Loaded>) {
+        let recorder = Recorder::new(LocalHost);
+        let reading = self.read(&recorder);
+        let package = Package { recipe: self.clone(), bundle: recorder.into_bundle() };
+        let package = serde_json::to_vec(&package).expect("maps with text keys, and plain values");
+        let warnings = reading.stock_lines();
+        let loaded = reading.plan.clone().map(|plan| Loaded { plan, package, warnings });
+        (reading, loaded)
+    }
+
+    /// The same, without what there is to say if it can be used.
     ///
     /// # Errors
     /// All faults, in the stock tool's words, one each line.
     pub(crate) fn load(&self) -> Result<Loaded, String> {
-        let recorder = Recorder::new(LocalHost);
-        let reading = self.read(&recorder);
-        let lines = reading.stock_lines();
-        let Some(plan) = reading.plan else {
-            return Err(lines.join("\n"));
-        };
-        let package = Package { recipe: self.clone(), bundle: recorder.into_bundle() };
-        let package = serde_json::to_vec(&package).map_err(|error| error.to_string())?;
-        Ok(Loaded { plan, package, warnings: lines })
+        let (reading, loaded) = self.examine();
+        loaded.ok_or_else(|| reading.stock_lines().join("\n"))
     }
 }
 

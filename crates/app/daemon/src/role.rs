@@ -21,6 +21,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_millis(50);
 /// After so many questions without an answer a role is stuck. Questions count, not time: a whole
 /// machine that was frozen, the supervisor included, goes on where it was.
 const PATIENCE_BEATS: u32 = 10;
+/// A role that is busy, or waits for a processor, has so many: overload is no reason to cut its
+/// connections. A stopped or blocked one is not busy.
+const PATIENCE_BEATS_BUSY: u32 = 60;
 /// A role has so many heartbeats to get its first configuration into service.
 const START_BEATS: u32 = 600;
 /// A role that ran for so long was well: its next end is not one in a row.
@@ -228,7 +231,11 @@ impl Process {
 
     /// Asks whether it is there; how long it has been silent, in milliseconds, if that is too long.
     pub(crate) fn beat(&mut self, now: Instant) -> Option<u64> {
-        let limit = if self.ready { PATIENCE_BEATS } else { START_BEATS };
+        let limit = match self.ready {
+            false => START_BEATS,
+            true if self.unanswered >= PATIENCE_BEATS && is_busy(self.id()) => PATIENCE_BEATS_BUSY,
+            true => PATIENCE_BEATS,
+        };
         if self.unanswered >= limit && !self.stuck {
             let silent = now.saturating_duration_since(self.last_alive).as_millis();
             return Some(u64::try_from(silent).unwrap_or(u64::MAX));
@@ -256,6 +263,16 @@ impl Process {
     pub(crate) fn silent_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.last_alive).as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether a thread of the process runs, or would if there were a processor for it.
+fn is_busy(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The state follows the name, which may hold anything but ends with the last parenthesis.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+    })
 }
 
 /// How a process ended, in nginx's words.

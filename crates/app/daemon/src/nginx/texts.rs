@@ -38,19 +38,19 @@ const DEFAULT_MODULES: &[(&str, bool)] = &[
     ("http_upstream_least_conn_module", false),
     ("http_upstream_random_module", false),
     ("http_upstream_keepalive_module", true),
-    ("http_upstream_zone_module", false),
+    ("http_upstream_zone_module", true),
     ("http_upstream_sticky_module", false),
     ("stream_limit_conn_module", false),
     ("stream_access_module", false),
     ("stream_geo_module", false),
     ("stream_map_module", false),
     ("stream_split_clients_module", false),
-    ("stream_return_module", false),
+    ("stream_return_module", true),
     ("stream_set_module", false),
     ("stream_upstream_hash_module", false),
     ("stream_upstream_least_conn_module", false),
     ("stream_upstream_random_module", false),
-    ("stream_upstream_zone_module", false),
+    ("stream_upstream_zone_module", true),
     ("stream_pass_module", false),
 ];
 
@@ -58,7 +58,8 @@ const DEFAULT_MODULES: &[(&str, bool)] = &[
 const ABSENT_PARTS: &[&str] = &["--without-http-cache"];
 
 /// Modules that nginx builds only when asked, and that exist here.
-const EXTRA_MODULES: &[&str] = &["--with-stream", "--with-threads", "--with-pcre-jit"];
+const EXTRA_MODULES: &[&str] =
+    &["--with-stream", "--with-http_stub_status_module", "--with-threads", "--with-pcre-jit"];
 
 /// `-v`
 pub(crate) fn version_line() -> String {
@@ -99,7 +100,7 @@ pub(crate) fn build_lines() -> String {
     let absent = DEFAULT_MODULES.iter().filter(|(_, built)| !built);
     words.extend(absent.map(|(name, _)| format!("--without-{name}")));
     words.extend(ABSENT_PARTS.iter().map(|word| (*word).to_owned()));
-    let compiler = option_env!("EVERGATE_RUSTC").unwrap_or("rustc");
+    let compiler = concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"), " or later");
     format!("built by {compiler}\nTLS is not built in\nconfigure arguments: {}\n", words.join(" "))
 }
 
