@@ -312,12 +312,15 @@ fn parameter(
         }
         ("deferred", None) if side == Side::Http || side == Side::Stream => listen.socket.deferred = true,
         ("ipv6only", Some(value)) => {
-            if !matches!(listen.socket.address, ListenAddress::Ip(SocketAddr::V6(_))) {
-                // nginx takes it without a word, and without effect.
-            }
+            // With an IPv4 address nginx takes it without a word, and without effect.
             listen.socket.ipv6_only = match value {
                 "on" => true,
                 "off" => false,
+                // nginx looks at the first letter, then at the rest.
+                _ if value.starts_with('o') => {
+                    let message = format!("invalid ipv6only flags \"{value}\"");
+                    return Err(Fault::new("nginx::listen", message).at(&span));
+                }
                 _ => return Err(Fault::parameter(&call.args()[index - 1])),
             };
         }
