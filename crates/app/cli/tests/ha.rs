@@ -134,6 +134,25 @@ fn killed_and_frozen_roles_are_replaced() {
 }
 
 #[test]
+fn a_failover_role_that_is_told_to_end_stays_away_until_a_reload() {
+    if !has_networks() {
+        return;
+    }
+    let node = Node::new();
+    let _daemon = node.run();
+    wait_until("mastership", || node.vrrp() == Some(VrrpState::Master));
+    let (_, pid, _) = node.role(1);
+    // What `killall keepalived` does, as check scripts have it.
+    assert_eq!(name(pid), "keepalived");
+    kill(pid, Signal::TERM).expect("the role is there");
+    wait_until("its end", || node.role(1).0 == RoleState::Dead);
+    let gave_up = |what: &Happening| matches!(what, Happening::Addresses { added: false, .. });
+    assert!(node.events().iter().any(gave_up), "{:?}", node.events());
+    Client::new(node.place.path("control.sock")).post("/reload").expect("reloaded");
+    wait_until("mastership again", || node.vrrp() == Some(VrrpState::Master));
+}
+
+#[test]
 fn keepalived_runs_with_its_files_and_names() {
     if !has_networks() {
         return;

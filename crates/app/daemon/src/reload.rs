@@ -187,6 +187,9 @@ impl Supervisor {
             let Some(process) = role.process.as_mut().filter(|process| process.ready) else {
                 // There is nobody to ask; whoever starts next begins with it.
                 role.loaded = loaded;
+                if role.process.is_none() && !role.leaving {
+                    role.start_at.get_or_insert(now);
+                }
                 open.push(None);
                 continue;
             };

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use evergate_config::source::LocalHost;
 use evergate_control::Server;
 use evergate_core::model::event::Happening;
 use evergate_linux::process::{Signal, Signals, detach, local_time, set_name};
@@ -86,22 +85,15 @@ fn prepare(options: &RunOptions) -> Result<Setup, String> {
             ));
         }
     }
-    let recipes = options.recipes();
-    let readings: Vec<_> = recipes.iter().map(|recipe| recipe.read(&LocalHost)).collect();
-    let mut failed = false;
-    for reading in &readings {
-        print_faults(reading);
-        failed |= reading.plan.is_none();
-    }
-    if failed {
+    let examined: Vec<_> = options.recipes().into_iter().map(|recipe| (recipe.examine(), recipe)).collect();
+    examined.iter().for_each(|((reading, _), _)| print_faults(reading));
+    if examined.iter().any(|((_, loaded), _)| loaded.is_none()) {
         return Err("evergate: nothing was started; `evergate check` shows the faults again".to_owned());
     }
     let mut sockets = Sockets::default();
     let mut roles = Vec::new();
-    for recipe in recipes {
-        let loaded = recipe
-            .load()
-            .map_err(|lines| format!("evergate: the configuration changed meanwhile: {lines}"))?;
+    for ((_, loaded), recipe) in examined {
+        let Some(loaded) = loaded else { continue };
         // Check scripts look for the tools' names: `ps -C nginx`, `killall keepalived`.
         let (title, name) = match &loaded.plan {
             Plan::Proxy(plan) => {
@@ -136,6 +128,7 @@ fn prepare(options: &RunOptions) -> Result<Setup, String> {
         background,
         obeys_drain: false,
         pid_follows_plan: false,
+        can_dismiss: true,
         respawn: true,
         node: crate::host_name(),
     })

@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub obeys_drain: bool,
     /// The pid file is where the configuration says (nginx), and moves with it.
     pub pid_follows_plan: bool,
+    /// The failover role stays away when somebody tells it alone to end (TERM).
+    pub can_dismiss: bool,
     /// A role that ends is started again; without, its end ends the daemon.
     pub respawn: bool,
     /// The host's name, or what else this node is called.
@@ -98,6 +100,7 @@ pub(crate) struct Supervisor {
     pub(crate) retired: Vec<Process>,
     pub(crate) pid_follows_plan: bool,
     respawn: bool,
+    can_dismiss: bool,
     pub(crate) pid_files: Vec<(PidOwner, PidFile)>,
     pub(crate) pid_paths: Vec<(PidOwner, PathBuf)>,
     pub(crate) control: Option<Server>,
@@ -138,6 +141,7 @@ impl Supervisor {
             retired: Vec::new(),
             pid_follows_plan: setup.pid_follows_plan,
             respawn: setup.respawn,
+            can_dismiss: setup.can_dismiss,
             pid_files: Vec::new(),
             pid_paths: setup.pid_files,
             control: setup.control,
@@ -431,7 +435,9 @@ impl Supervisor {
         let (kind, unexpected) = (role.kind, !role.leaving);
         let (pid, silent_ms) =
             role.process.as_ref().map_or((0, 0), |process| (process.id(), process.silent_ms(now)));
-        let how = role.ended(status, self.respawn, now);
+        // `killall keepalived` on a node that runs both roles: the user wants the addresses gone.
+        let dismissed = unexpected && kind == RoleKind::Failover && self.can_dismiss && status.success();
+        let how = role.ended(status, self.respawn && !dismissed, now);
         if kind == RoleKind::Proxy && unexpected {
             let reason = format!("the proxy process {how}");
             self.tell_failover(ProxyHealth::Down { reason, since_ms: silent_ms, restarting: true });
@@ -443,12 +449,22 @@ impl Supervisor {
         self.voice.say(&Say::RoleEnded { kind, pid, how: &how, unexpected });
         self.journal.record(Happening::RoleEnded { role: kind.name().into(), pid, how: how.clone() });
         self.questions.open.retain(|open| *open != kind);
+        // What it last said of itself is not so any more.
+        match kind {
+            RoleKind::Failover => self.questions.failover = None,
+            RoleKind::Proxy => self.questions.proxy = None,
+        }
         if unexpected {
             self.reload_refused(index, &format!("the {kind} process {how}"), now);
             if self.mode == Mode::Starting && self.roles[index].restarts >= 3 {
                 self.exit = 1;
                 self.obey(Order::Stop, None, now);
             }
+        }
+        if dismissed {
+            let text = "the failover role was told to end; a reload starts it again";
+            self.voice.say(&Say::Note(text));
+            self.journal.record(Happening::Note { role: kind.name().into(), text: text.into() });
         }
         if unexpected && !self.respawn {
             self.exit = 1;

@@ -267,6 +267,7 @@ fn prepare(
         background,
         obeys_drain: false,
         pid_follows_plan: false,
+        can_dismiss: false,
         respawn: !arguments.no_respawn,
         node: crate::host_name(),
     })

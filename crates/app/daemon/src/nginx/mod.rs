@@ -225,18 +225,9 @@ fn dump(reading: &Reading) {
 /// Starts the master.
 fn start(recipe: &Recipe, argv: Vec<OsString>, mut voice: NginxVoice) -> ExitCode {
     drop(set_name("nginx"));
-    let reading = recipe.read(&LocalHost);
+    let (reading, loaded) = recipe.examine();
     report(&reading, &mut voice, false);
-    let loaded = match recipe.load() {
-        Ok(loaded) => loaded,
-        // Said above, unless the files changed in between.
-        Err(lines) => {
-            if reading.plan.is_some() {
-                voice.log_stock_lines(&lines);
-            }
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(loaded) = loaded else { return ExitCode::FAILURE };
     match prepare(recipe, loaded, argv, voice) {
         Ok(Ready::Single(single)) => single.run(),
         Ok(Ready::Master(setup)) => match Supervisor::new(*setup).run() {
@@ -314,6 +305,7 @@ fn prepare(recipe: &Recipe, loaded: Loaded, argv: Vec<OsString>, mut voice: Ngin
         background,
         obeys_drain: main.daemon,
         pid_follows_plan: true,
+        can_dismiss: false,
         respawn: true,
         node: crate::host_name(),
     })))
