@@ -17,6 +17,8 @@ pub(super) fn parse(call: &mut Call<'_, '_>, family: Option<Family>) -> Option<V
     let written = call.word(0).to_owned();
     let (text, mask) =
         written.split_once('/').map_or((written.as_str(), None), |(ip, bits)| (ip, Some(bits)));
+    let most = if text.contains(':') { 128 } else { 32 };
+    let prefix_bits = mask.map_or(most, |mask| prefix(call, mask, most, &written));
     let Ok(address) = text.parse::<IpAddr>() else {
         call.fault(format!("VRRP parsed invalid IP {written}. skipping IP...")).help = address_help(text);
         return None;
@@ -27,25 +29,15 @@ pub(super) fn parse(call: &mut Call<'_, '_>, family: Option<Family>) -> Option<V
             .help = Some("put addresses of the other family into virtual_ipaddress_excluded".into());
         return None;
     }
-    let mut found = VirtualAddress {
-        address,
-        prefix_bits: if address.is_ipv4() { 32 } else { 128 },
-        device: None,
-        label: None,
-        broadcast: None,
-        scope: 0,
-    };
-    if let Some(mask) = mask {
-        found.prefix_bits = prefix(call, mask, &address, &written);
-    }
+    let mut found =
+        VirtualAddress { address, prefix_bits, device: None, label: None, broadcast: None, scope: 0 };
     options(call, &mut found, &written).then_some(found)
 }
 
-fn prefix(call: &mut Call<'_, '_>, mask: &str, address: &IpAddr, written: &str) -> u8 {
-    let most = if address.is_ipv4() { 32 } else { 128 };
+fn prefix(call: &mut Call<'_, '_>, mask: &str, most: u8, written: &str) -> u8 {
     let bits = match mask.parse::<u8>() {
         Ok(bits) if bits <= most => return bits,
-        _ => mask.parse::<Ipv4Addr>().ok().filter(|_| address.is_ipv4()),
+        _ => mask.parse::<Ipv4Addr>().ok().filter(|_| most == 32),
     };
     if let Some(netmask) = bits {
         let ones = u32::from(netmask).leading_ones();

@@ -115,6 +115,16 @@ impl<'w> Walk<'w, '_> {
         }
     }
 
+    /// Passes over the block of a keyword that was refused; without a brace, over one line.
+    fn skip_refused_block(&mut self) {
+        if matches!(self.lines.items.get(self.at), Some(Item::Line { text, .. }) if text == "{") {
+            self.skip_block();
+        } else if let Some(line) = self.next() {
+            let message = "Missing '{' at beginning of configuration block";
+            self.reporter.fault("keepalived::brace", line.place, message);
+        }
+    }
+
     fn outermost(&mut self) {
         while let Some(line) = self.next() {
             if line.text == "{" {
@@ -203,11 +213,15 @@ impl<'w> Walk<'w, '_> {
 
     /// Lines between braces, one call each, and one without words at their end.
     fn lines(&mut self, apply: Option<fn(&mut Call<'_, '_>)>, keyword: &Read<'_>) {
-        if !self.takes_brace() {
+        if keyword.words.len() > 1 {
+            let message = format!("Block {} has extra parameters {} ...", keyword.words[0], keyword.words[1]);
+            self.reporter.fault("keepalived::extra_words", keyword.place, message);
+        }
+        if !self.takes_brace() && keyword.words.len() == 1 {
             let place = self.lines.items.get(self.at).map_or(keyword.place, |item| match item {
                 Item::Line { place, .. } | Item::Fault { place, .. } => place,
             });
-            let message = format!("'{{' missing from beginning of block {}", keyword.words[0]);
+            let message = "Missing '{' at beginning of configuration block";
             self.reporter.fault("keepalived::brace", place, message);
         }
         self.draft.lines = 0;
@@ -217,7 +231,6 @@ impl<'w> Walk<'w, '_> {
             end = line.place.clone();
             match line.text {
                 "}" => break,
-                "{" => self.unexpected_brace(line.place),
                 _ => {
                     if let Some(apply) = apply {
                         self.apply(apply, &line);
@@ -243,7 +256,7 @@ impl<'w> Walk<'w, '_> {
         };
         entered = entered && (block.open)(&mut call);
         if !entered {
-            self.skip_block();
+            self.skip_refused_block();
             return;
         }
         self.block(block, depth + 1);
