@@ -27,7 +27,7 @@ const PATIENCE_BEATS_BUSY: u32 = 60;
 /// A role has so many heartbeats to get its first configuration into service.
 const START_BEATS: u32 = 600;
 /// A role that ran for so long was well: its next end is not one in a row.
-const SETTLED: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Duration::from_secs(1);
 /// Waits before a role is started again: at once, then longer and longer.
 const BACK_OFF_MS: [u64; 7] = [0, 50, 100, 250, 500, 1000, 2000];
 /// The environment variable that tells a process which role it is.

@@ -373,8 +373,9 @@ impl Supervisor {
             return;
         }
         let kind = role.kind;
-        self.voice.say(&Say::ReloadRefused(kind, reason));
-        self.journal.record(Happening::ReloadRefused { role: kind.name().into(), reason: reason.into() });
+        self.voice.say(&Say::Failed(reason));
+        let text = format!("the role cannot begin: {reason}");
+        self.journal.record(Happening::Note { role: kind.name().into(), text });
         if self.mode == Mode::Starting {
             self.exit = 1;
             self.obey(Order::Stop, None, now);
