@@ -35,9 +35,12 @@ impl HeaderTable {
 
     /// Appends a field. One that would not fit (4 GiB of fields, a name of 64 KiB) is left out.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        let mut field = self.begin(name);
-        field.append(value);
-        field.finish();
+        let name_start = self.bytes.len();
+        self.bytes.reserve(name.len() + value.len());
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        let value_start = name_start + name.len();
+        self.mark(name_start..value_start, value_start..value_start + value.len());
     }
 
     /// Appends a field whose value is written piece by piece.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use evergate_core::model::proxy::{AccessLog, LogEscape, LogFormat, LogLevel, LogTarget};
 use evergate_core::model::template::{Part, Template};
+use evergate_core::model::variable::Variable;
 use evergate_core::rules::template::{Values, holds};
 use evergate_core::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -298,6 +299,27 @@ impl Drop for Open {
     }
 }
 
+/// Whether a variable's value never needs escaping: numbers, times, addresses.
+const fn is_plain(variable: &Variable) -> bool {
+    matches!(
+        variable,
+        Variable::BodyBytesSent
+            | Variable::BytesSent
+            | Variable::Connection
+            | Variable::ConnectionRequests
+            | Variable::Msec
+            | Variable::Pid
+            | Variable::Pipe
+            | Variable::RemotePort
+            | Variable::RequestLength
+            | Variable::RequestTime
+            | Variable::ServerPort
+            | Variable::Status
+            | Variable::TimeIso8601
+            | Variable::TimeLocal
+    )
+}
+
 /// Appends a line; a variable without a value shows as `-`, or as nothing in the other escapes.
 fn render(template: &Template, escape: LogEscape, values: &(impl Values + ?Sized), line: &mut Vec<u8>) {
     for part in &template.parts {
@@ -306,7 +328,9 @@ fn render(template: &Template, escape: LogEscape, values: &(impl Values + ?Sized
             Part::Variable(variable) => {
                 let start = line.len();
                 if values.write(variable, line) {
-                    escape_from(line, start, escape);
+                    if !is_plain(variable) {
+                        escape_from(line, start, escape);
+                    }
                 } else if escape == LogEscape::Default {
                     line.push(b'-');
                 }

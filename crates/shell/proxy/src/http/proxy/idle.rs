@@ -23,7 +23,7 @@ struct Shelf {
 struct Idle {
     member: usize,
     since: Instant,
-    origin: Origin,
+    origin: Box<Origin>,
 }
 
 impl IdleConnections {
@@ -56,7 +56,7 @@ impl IdleConnections {
     }
 
     /// Takes an idle connection to a group's member, the most recently used one.
-    pub(crate) fn take(&mut self, location: LocationId, member: usize) -> Option<Origin> {
+    pub(crate) fn take(&mut self, location: LocationId, member: usize) -> Option<Box<Origin>> {
         let shelf = self.shelf(location)?;
         loop {
             let at = shelf.idle.iter().rposition(|idle| idle.member == member)?;
@@ -68,7 +68,7 @@ impl IdleConnections {
     }
 
     /// Keeps a connection after a request, if its limits allow it.
-    pub(crate) fn put(&mut self, location: LocationId, member: usize, origin: Origin, now: Instant) {
+    pub(crate) fn put(&mut self, location: LocationId, member: usize, origin: Box<Origin>, now: Instant) {
         let Some(shelf) = self.shelf(location) else { return };
         let settings = &shelf.settings;
         if origin.requests >= settings.requests || now.since(origin.opened) > settings.time {

@@ -144,10 +144,18 @@ async fn attempts(client: &mut Client, x: &mut Exchange, plan: &Plan<'_>) -> Pro
             body_at_hand: !matches!(x.body, RequestBody::Streaming | RequestBody::Passed),
         };
         let (failure, trouble) = match head {
-            Ok((origin, sent)) => {
+            Ok((mut origin, sent)) => {
                 let status = x.upstream_head.status;
                 if after_answer(&policy, &facts, status, &mut budget, now) != Next::TryAnother {
-                    return deliver(client, x, plan, lease, origin, sent).await;
+                    return match whole_answer(client, x, plan, &mut *origin) {
+                        Some(answer) => {
+                            finish_attempt(client, x);
+                            keep(client, x, plan, origin, sent, lease.member());
+                            lease.succeeded(&tally(x));
+                            send_whole(client, x, answer).await
+                        }
+                        None => Box::pin(deliver(client, x, plan, lease, origin, sent)).await,
+                    };
                 }
                 (Failure::Status(status), None)
             }
@@ -253,7 +261,7 @@ struct TryOne<'a> {
 
 impl TryOne<'_> {
     /// Sends the request and reads the head of the answer into `x.upstream_head`.
-    async fn head(&mut self, client: &mut Client, x: &mut Exchange) -> Result<(Origin, Sent), Trouble> {
+    async fn head(&mut self, client: &mut Client, x: &mut Exchange) -> Result<(Box<Origin>, Sent), Trouble> {
         let mut origin = self.connection(client, x).await?;
         self.reused = origin.reused;
         origin.requests += 1;
@@ -272,7 +280,7 @@ impl TryOne<'_> {
         Ok((origin, sent))
     }
 
-    async fn connection(&self, client: &mut Client, x: &Exchange) -> Result<Origin, Trouble> {
+    async fn connection(&self, client: &mut Client, x: &Exchange) -> Result<Box<Origin>, Trouble> {
         if !self.fresh_only {
             let idle = self.plan.service.idle.borrow_mut().take(x.location, self.lease.member());
             if let Some(mut origin) = idle {
@@ -425,13 +433,59 @@ async fn read_head(
     }
 }
 
+/// The answer for the client in one piece, if its body is small and at hand already.
+fn whole_answer(client: &Client, x: &mut Exchange, plan: &Plan<'_>, origin: &mut Origin) -> Option<Vec<u8>> {
+    let status = x.upstream_head.status;
+    let length = match x.upstream_head.framing(x.head.method) {
+        ResponseFraming::Framed(Framing::None) => 0,
+        ResponseFraming::Framed(Framing::Length(length)) => usize::try_from(length).ok()?,
+        ResponseFraming::Framed(Framing::Chunked) | ResponseFraming::UntilClose => return None,
+    };
+    let body = origin.input.bytes().get(..length)?;
+    if length > MAX_WHOLE_BYTES || status == 101 || is_intercepted(x, plan) {
+        return None;
+    }
+    response::translate(x, plan.proxy, plan.program, plan.location);
+    headers_out::run(x);
+    let delivery = send::delivery(x);
+    let mut answer = client.worker.buffers.text();
+    send::write_head(x, delivery, &mut answer);
+    x.head_bytes_sent = answer.len() as u64;
+    answer.extend_from_slice(body);
+    origin.input.consume(length);
+    if let Some(attempt) = x.attempts.last_mut() {
+        attempt.body_bytes = length as u64;
+    }
+    Some(answer)
+}
+
+/// Bodies up to this size are copied behind their head: cheaper than a write of two parts.
+const MAX_WHOLE_BYTES: usize = 8 * 1024;
+
+async fn send_whole(client: &mut Client, x: &mut Exchange, answer: Vec<u8>) -> Proxied {
+    let time = x.location().send_timeout;
+    let sent = client.send(&mut [IoSlice::new(&answer)], time, &mut x.bytes_sent).await;
+    client.worker.buffers.put_text(answer);
+    match sent {
+        Ok(()) => x.completed = true,
+        Err(fault) => send::failed(x, client, &fault),
+    }
+    Proxied::Sent(x.completed)
+}
+
+/// Whether an `error_page` takes the place of the server's answer.
+fn is_intercepted(x: &Exchange, plan: &Plan<'_>) -> bool {
+    let status = x.upstream_head.status;
+    plan.proxy.intercept_errors && status >= 300 && pipeline::has_error_page(x, status)
+}
+
 /// Sends the server's answer to the client.
 async fn deliver(
     client: &mut Client,
     x: &mut Exchange,
     plan: &Plan<'_>,
     lease: Lease,
-    mut origin: Origin,
+    mut origin: Box<Origin>,
     sent: Sent,
 ) -> Proxied {
     let status = x.upstream_head.status;
@@ -439,7 +493,7 @@ async fn deliver(
         return Box::pin(upgrade(client, x, plan, lease, origin)).await;
     }
     let framing = x.upstream_head.framing(x.head.method);
-    if plan.proxy.intercept_errors && status >= 300 && pipeline::has_error_page(x, status) {
+    if is_intercepted(x, plan) {
         finish_attempt(client, x);
         let member = lease.member();
         lease.succeeded(&tally(x));
@@ -494,7 +548,7 @@ async fn deliver(
 }
 
 /// Puts the connection into the pool, if another request can follow on it.
-fn keep(client: &Client, x: &Exchange, plan: &Plan<'_>, mut origin: Origin, sent: Sent, member: usize) {
+fn keep(client: &Client, x: &Exchange, plan: &Plan<'_>, mut origin: Box<Origin>, sent: Sent, member: usize) {
     let clean = origin.input.is_empty() && sent == Sent::All && x.upstream_head.keeps_alive();
     origin.give_back_buffer(client);
     if clean && !client.worker.is_quitting() && client.worker.is_current(&x.service) {
@@ -508,7 +562,7 @@ async fn upgrade(
     x: &mut Exchange,
     plan: &Plan<'_>,
     lease: Lease,
-    mut origin: Origin,
+    mut origin: Box<Origin>,
 ) -> Proxied {
     lease.confirm();
     response::translate(x, plan.proxy, plan.program, plan.location);

@@ -62,7 +62,7 @@ impl Origin {
         endpoint: &Endpoint,
         timeout: Duration,
         watch_client: bool,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Box<Self>, Trouble> {
         client.allow(timeout);
         let mut connecting = pin!(open(endpoint));
         let stream = poll_fn(|cx| {
@@ -76,14 +76,14 @@ impl Origin {
         })
         .await?;
         stream.set_nodelay();
-        Ok(Self {
+        Ok(Box::new(Self {
             stream,
             input: Input::default(),
             requests: 0,
             opened: client.worker.clock.refresh(),
             reused: false,
             _counted: Counted::new(&client.worker.upstream_connections),
-        })
+        }))
     }
 
     /// Whether an idle connection was closed, or sent something that nobody asked for.
