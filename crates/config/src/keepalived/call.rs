@@ -54,9 +54,16 @@ impl Call<'_, '_> {
     /// The number at `index`, if it lies in the range; keepalived's complaint otherwise.
     pub(super) fn number(&mut self, index: usize, low: i64, high: i64) -> Option<i64> {
         let word = self.word(index).to_owned();
-        let complaint = match word.parse::<i64>() {
+        let parsed = if word.is_empty() { Ok(0) } else { word.parse::<i64>() };
+        let complaint = match parsed {
             Ok(number) if (low..=high).contains(&number) => return Some(number),
             Ok(number) if number < 0 && low >= 0 => format!("negative number '{word}'"),
+            Ok(number) if low >= 0 && number > i64::from(u32::MAX) => {
+                format!("number '{word}' outside unsigned integer range")
+            }
+            Ok(number) if low < 0 && i32::try_from(number).is_err() => {
+                format!("number '{word}' outside integer range")
+            }
             Ok(_) => format!("number '{word}' outside range [{low}, {high}]"),
             Err(_) => format!("invalid number '{word}'"),
         };

@@ -44,7 +44,7 @@ static KEYWORDS: &[Keyword] = &[
         "0",
         "Waits so long after the start before it takes part.",
         |call| {
-            match call.seconds(1, 0.0, 4_294_967.0) {
+            match call.seconds(1, 0.001, 4_294.967_295) {
                 Some(delay) => call.draft.globals.startup_delay = delay,
                 None => {
                     let word = call.word(1).to_owned();
@@ -166,17 +166,9 @@ static KEYWORDS: &[Keyword] = &[
         },
     ),
     Keyword::set("vrrp_garp_interval", 1, "SECONDS", "0", "Pause between two gratuitous ARPs.", |call| {
-        match call.seconds(1, 0.000_001, 4_294_967.0) {
+        match call.seconds(1, 0.000_001, 4_294.967_295) {
             Some(pause) => {
                 call.draft.globals.garp.interval = Some(pause);
-                if pause >= Duration::from_secs(1) {
-                    let word = call.word(1).to_owned();
-                    call.reporter.log(
-                        "keepalived::value",
-                        call.place,
-                        format!("The vrrp_garp_interval is very large - {word} seconds"),
-                    );
-                }
             }
             None => {
                 let word = call.word(1).to_owned();
@@ -301,8 +293,8 @@ fn mail(call: &mut Call<'_, '_>, keyword: &str) {
 }
 
 fn garp_seconds(call: &mut Call<'_, '_>, keyword: &str, set: fn(&mut GarpDraft, Duration)) {
-    match call.seconds(1, 0.0, 4_294_967.0) {
-        Some(delay) => set(&mut call.draft.globals.garp, delay),
+    match call.small(1, 0, 4_294) {
+        Some(delay) => set(&mut call.draft.globals.garp, Duration::from_secs(delay)),
         None => {
             let word = call.word(1).to_owned();
             call.fault(format!("{keyword} '{word}' invalid - ignoring"));
@@ -326,7 +318,12 @@ fn flag(call: &mut Call<'_, '_>) -> Option<bool> {
     let set = call.flag(1);
     if set.is_none() {
         let (keyword, word) = (call.word(0).to_owned(), call.word(1).to_owned());
-        call.fault(format!("Invalid value '{word}' for global {keyword} specified"));
+        // keepalived takes any word after vrrp_skip_check_adv_addr without a word of its own.
+        if keyword == "vrrp_skip_check_adv_addr" {
+            call.doubt(Severity::Warning, "keepalived::value", format!("'{word}' is no answer to {keyword}"));
+        } else {
+            call.fault(format!("Invalid value for {keyword} specified"));
+        }
     }
     set
 }

@@ -164,7 +164,9 @@ fn preempt_delay(call: &mut Call<'_, '_>) {
     match call.seconds(1, 0.0, 1000.0) {
         Some(delay) => with(call, |instance| instance.preempt_delay = delay),
         None => {
-            call.fault(format!("({name}) Preempt_delay not valid! must be between 0-1000"));
+            if call.word(1).parse::<f64>().is_ok() {
+                call.fault(format!("({name}) Preempt_delay not valid! must be between 0-1000"));
+            }
             with(call, |instance| instance.preempt_delay = Duration::ZERO);
         }
     }
@@ -175,7 +177,7 @@ fn source(call: &mut Call<'_, '_>) {
     let (name, word) = (name(call), call.word(1).to_owned());
     let unicast = call.word(0) == "unicast_src_ip";
     with(call, |instance| instance.unicast |= unicast);
-    let Ok(address) = word.parse::<IpAddr>() else {
+    let Some(address) = host_of(&word) else {
         call.fault(format!(
             "Configuration error: VRRP instance[{name}] malformed src address[{word}]. Skipping..."
         ));
@@ -196,6 +198,11 @@ fn source(call: &mut Call<'_, '_>) {
     call.nothing_after(1);
 }
 
+/// The address of `IP` or `IP/BITS`.
+fn host_of(word: &str) -> Option<IpAddr> {
+    word.split('/').next()?.parse().ok()
+}
+
 fn unicast_peer(call: &mut Call<'_, '_>) {
     let word = call.word(0).to_owned();
     if word.is_empty() {
@@ -203,7 +210,7 @@ fn unicast_peer(call: &mut Call<'_, '_>) {
         return;
     }
     let name = name(call);
-    let Ok(address) = word.parse::<IpAddr>() else {
+    let Some(address) = host_of(&word) else {
         call.fault(format!(
             "Configuration error: VRRP instance[{name}] malformed unicast peer address[{word}]. Skipping..."
         ));
@@ -231,6 +238,16 @@ fn unicast_peer(call: &mut Call<'_, '_>) {
             format!("'{shown}' of a peer is not supported yet"),
         )
         .help = Some("packets from it are accepted with TTL 255 alone".into());
+    }
+}
+
+fn native_ipv6(call: &mut Call<'_, '_>) {
+    let name = name(call);
+    match call.draft.instance().and_then(|instance| instance.family) {
+        Some(Family::V4) => {
+            call.fault(format!("({name}) Cannot specify native_ipv6 with IPv4 addresses"));
+        }
+        Some(Family::V6) | None => with(call, |instance| instance.family = Some(Family::V6)),
     }
 }
 

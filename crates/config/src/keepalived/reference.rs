@@ -68,9 +68,6 @@ fn entry(page: &mut String, keyword: &Keyword) {
         Action::Missing(meaning) | Action::MissingLines(meaning) | Action::MissingBlock(_, meaning) => {
             let _ = write!(page, " *not supported yet*: {meaning}");
         }
-        Action::Accept(reason) => {
-            let _ = write!(page, ": {} Accepted: {reason}.", keyword.summary);
-        }
         Action::Set(_) | Action::Lines(_) | Action::Block(_) => {
             let _ = write!(page, ": {}", keyword.summary);
         }
@@ -84,7 +81,6 @@ pub(super) fn block_of(keyword: &Keyword) -> Option<&'static Block> {
         Action::Block(block) | Action::MissingBlock(block, _) | Action::PartBlock(block) => Some(block),
         Action::Set(_)
         | Action::Lines(_)
-        | Action::Accept(_)
         | Action::Missing(_)
         | Action::MissingLines(_)
         | Action::Part

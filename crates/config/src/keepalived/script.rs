@@ -80,11 +80,11 @@ static KEYWORDS: &[Keyword] = &[
         "What is added to the priority while it succeeds (positive) or fails (negative); 0 makes a failure a FAULT.",
         |call| {
             let name = name(call);
-            let Some(value) = call.small(1, -253, 253) else {
+            let value = call.small(1, -253, 253);
+            if value.is_none() {
                 let word = call.word(1).to_owned();
                 call.fault(format!("vrrp_script {name} weight {word} must be in [-253, 253]"));
-                return;
-            };
+            }
             let reverse = match call.words.get(2).cloned() {
                 None => false,
                 Some(word) if word == "reverse" => true,
@@ -93,7 +93,9 @@ static KEYWORDS: &[Keyword] = &[
                     return;
                 }
             };
-            with(call, |script| script.weight = Weight { value, reverse });
+            if let Some(value) = value {
+                with(call, |script| script.weight = Weight { value, reverse });
+            }
             call.nothing_after(2);
         },
     ),
@@ -116,7 +118,8 @@ static KEYWORDS: &[Keyword] = &[
         }
         let program = call.draft.script.as_ref().and_then(|script| script.program.as_ref());
         let program = program.and_then(|program| program.argv.first()).cloned().unwrap_or_default();
-        call.fault(format!("Unable to set uid/gid for script '{program}'"));
+        let quoted = if program.is_empty() { String::new() } else { format!("'{program}'") };
+        call.fault(format!("Unable to set uid/gid for script {quoted}"));
         with(call, |script| script.discard = true);
     }),
 ];

@@ -12,8 +12,6 @@ pub(super) enum Action {
     Lines(fn(&mut Call<'_, '_>)),
     /// Opens a block of keywords.
     Block(&'static Block),
-    /// Accepted without effect; the reason is for the manual.
-    Accept(&'static str),
     /// keepalived knows it and this program does not yet; what that means for the user.
     Missing(&'static str),
     /// As [`Action::Missing`], with lines between braces.

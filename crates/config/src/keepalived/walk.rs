@@ -184,7 +184,7 @@ impl<'w> Walk<'w, '_> {
             Action::Set(apply) => self.apply(apply, line),
             Action::Lines(apply) => self.lines(Some(apply), line),
             Action::Block(block) => self.known_block(block, line, depth),
-            Action::Accept(_) | Action::Part => {}
+            Action::Part => {}
             Action::Missing(meaning) => self.not_supported(keyword, meaning, line),
             Action::MissingLines(meaning) => {
                 self.not_supported(keyword, meaning, line);

@@ -6,8 +6,8 @@ use super::super::call::Call;
 use super::super::draft::InstanceDraft;
 use super::super::table::{Action, Keyword};
 use super::{
-    AUTHENTICATION, advert_int, excluded, interface, name, notify, preempt_delay, priority, source, state,
-    track, unicast_peer, version, virtual_ipaddress, virtual_router_id, with,
+    AUTHENTICATION, advert_int, excluded, interface, name, native_ipv6, notify, preempt_delay, priority,
+    source, state, track, unicast_peer, version, virtual_ipaddress, virtual_router_id, with,
 };
 
 const fn lines(
@@ -274,14 +274,14 @@ pub(super) static KEYWORDS: &[Keyword] = &[
             }
         }
     }),
-    Keyword {
-        name: "native_ipv6",
-        needs: 0,
-        arguments: "",
-        default: "",
-        summary: "Says that the instance is of IPv6; its addresses say so too.",
-        action: Action::Accept("the family of the addresses decides"),
-    },
+    Keyword::set(
+        "native_ipv6",
+        0,
+        "",
+        "",
+        "Says that the instance is of IPv6; its addresses say so too.",
+        native_ipv6,
+    ),
 ];
 
 /// What keepalived knows besides.
@@ -320,7 +320,6 @@ pub(super) static MISSING: &[Keyword] = &[
     Keyword::missing("vmac_addr", "the addresses answer with the interface's own MAC"),
     Keyword::missing("vmac_xmit_base", "adverts leave by the interface itself anyway"),
     Keyword::missing("vrf", "the instance stays in the default VRF"),
-    Keyword::missing("ttl", "packets leave with TTL 255"),
     Keyword::missing_lines("track_bfd", "no BFD session is watched"),
     Keyword::missing_lines("track_file", "no file is watched: it never changes the priority"),
     Keyword::missing_lines("track_process", "no process is watched: its death changes nothing"),
@@ -330,8 +329,8 @@ pub(super) static MISSING: &[Keyword] = &[
 
 fn garp_seconds(call: &mut Call<'_, '_>, keyword: &str, set: fn(&mut InstanceDraft, Duration)) {
     let name = name(call);
-    match call.seconds(1, 0.0, 4_294_967.0) {
-        Some(delay) => with(call, |instance| set(instance, delay)),
+    match call.small(1, 0, 4_294) {
+        Some(delay) => with(call, |instance| set(instance, Duration::from_secs(delay))),
         None => {
             let word = call.word(1).to_owned();
             call.fault(format!("({name}): {keyword} '{word}' invalid - ignoring"));

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use evergate_core::model::failover::{TrackProxy, Weight};
 
+use crate::source::Severity;
+
 use super::super::call::Call;
 use super::super::draft::{TrackedInterface, TrackedScript};
 use super::{name, with};
@@ -69,7 +71,7 @@ pub(super) fn interface(call: &mut Call<'_, '_>) {
                 "({name}) weight {written} for {link} must be between [-253..253] inclusive. Ignoring..."
             ),
             missing: format!("({name}) weight without value specified for track interface {link} - ignoring"),
-            unknown: format!("({name}) unknown track interface option {{}} - ignoring"),
+            unknown: String::new(),
         },
     );
     let weight = weight.unwrap_or_default();
@@ -119,7 +121,13 @@ struct Words {
 fn weight(call: &mut Call<'_, '_>, limit: i64, words: &Words) -> Option<Weight> {
     let option = call.words.get(1)?.clone();
     if option != "weight" {
-        let fault = call.fault(words.unknown.replace("{}", &option));
+        let message = words.unknown.replace("{}", &option);
+        let fault = if message.is_empty() {
+            // keepalived says nothing here.
+            call.doubt(Severity::Warning, "keepalived::value", format!("'{option}' has no effect here"))
+        } else {
+            call.fault(message)
+        };
         if !option.is_ascii() {
             fault.help = Some("a comment starts with `#` or `!`".into());
         }
@@ -139,7 +147,9 @@ fn weight(call: &mut Call<'_, '_>, limit: i64, words: &Words) -> Option<Weight> 
         None => false,
         Some(word) if word == "reverse" => true,
         Some(word) => {
-            call.fault(words.unknown.replace("{}", &word));
+            if !words.unknown.is_empty() {
+                call.fault(words.unknown.replace("{}", &word));
+            }
             false
         }
     };

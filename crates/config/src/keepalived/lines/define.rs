@@ -63,8 +63,10 @@ impl Reader<'_> {
         let first = words.next()?;
         match first {
             "_PWD" => Some(if dir.is_empty() { ".".into() } else { dir.trim_end_matches('/').into() }),
-            // The name of the process group (`instance NAME`), which this program does not have.
-            "_INSTANCE" => Some(String::new()),
+            "_INSTANCE" => {
+                let name = self.host.read("/proc/sys/kernel/hostname").unwrap_or_default();
+                Some(crate::source::decode(name.trim_ascii()))
+            }
             "_HASH" => Some("#".into()),
             "_BANG" => Some("!".into()),
             "_RANDOM" => {
