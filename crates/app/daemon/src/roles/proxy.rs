@@ -1,15 +1,16 @@
 //! The proxy role: puts the supervisor's configuration into service with `evergate_proxy`.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use evergate_core::model::event::Happening;
 use evergate_core::model::proxy::{MainSettings, ProxyPlan};
-use evergate_linux::process::{Signal, Signals, become_user, set_nice, set_open_files};
+use evergate_linux::process::{Signal, Signals, Wait, become_user, set_nice, set_open_files, wait};
 use evergate_proxy::{Proxy, Report};
 
-use crate::link::{Incoming, RoleEnd, read_file};
+use crate::link::{Incoming, RoleEnd, read_file, stderr_line};
 use crate::log_files;
 use crate::message::{FromRole, ToRole};
 use crate::recipe::{Plan, unpack};
@@ -21,6 +22,8 @@ struct Role {
     proxy: Option<Proxy>,
     /// Sockets for the next configuration.
     sockets: Vec<(String, OwnedFd)>,
+    /// Closed once the last connection is gone, after QUIT.
+    drain: Option<UnixStream>,
 }
 
 /// What follows a message.
@@ -33,10 +36,25 @@ enum Next {
 pub(super) fn run(end: RoleEnd) -> ExitCode {
     // The supervisor speaks through its line; a signal to the whole terminal group is for it.
     let masked = Signals::collect(&[Signal::HUP, Signal::INT, Signal::USR1, Signal::USR2, Signal::WINCH]);
-    let mut role = Role { end: Arc::new(end), proxy: None, sockets: Vec::new() };
+    let (drained, drain) = match UnixStream::pair() {
+        Ok(pair) => pair,
+        Err(error) => {
+            stderr_line(&format!("the proxy role cannot begin: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut role = Role { end: Arc::new(end), proxy: None, sockets: Vec::new(), drain: Some(drain) };
     let mut buffer = Vec::new();
     let exit = loop {
-        match role.end.wait::<ToRole>(&mut buffer) {
+        let mut waits =
+            [role.end.as_fd(), drained.as_fd()].map(|fd| Wait { fd, writable: false, ready: false });
+        if wait(&mut waits, None).is_err() {
+            break ExitCode::FAILURE;
+        }
+        if waits[1].ready {
+            break ExitCode::SUCCESS;
+        }
+        match role.end.receive::<ToRole>(&mut buffer) {
             Ok(Incoming::Message(message, descriptors)) => match role.take(message, descriptors) {
                 Next::GoOn => {}
                 Next::End(exit) => break exit,
@@ -66,9 +84,11 @@ impl Role {
                 };
                 return self.tell_result(result);
             }
-            ToRole::Quit => match &self.proxy {
-                Some(proxy) => proxy.quit(|| std::process::exit(0)),
-                None => return Next::End(ExitCode::SUCCESS),
+            ToRole::Quit => match (&self.proxy, self.drain.take()) {
+                (Some(proxy), Some(drain)) => proxy.quit(move || drop(drain)),
+                // Told before; it is on its way.
+                (Some(_), None) => {}
+                (None, _) => return Next::End(ExitCode::SUCCESS),
             },
             ToRole::Stop => return Next::End(ExitCode::SUCCESS),
             ToRole::Reopen => {
