@@ -41,7 +41,7 @@ pub fn coverage_markdown() -> String {
 
 fn is_supported(keyword: &Keyword) -> bool {
     match keyword.action {
-        Action::Set(_) | Action::Lines(_) | Action::Block(_) | Action::Accept(_) => !matches!(
+        Action::Set(_) | Action::Lines(_) | Action::Block(_) => !matches!(
             keyword.name,
             "notification_email" | "notification_email_from" | "smtp_server" | "smtp_connect_timeout"
         ),
