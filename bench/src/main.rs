@@ -43,7 +43,7 @@ enum What {
     /// Memory of idle keep-alive connections.
     Idle {
         /// How many.
-        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+        #[arg(long, default_value_t = 9_000, value_parser = clap::value_parser!(u32).range(1..=9_500))]
         connections: u32,
     },
     /// Outages of the lab's scenarios w1 and w2, ours and stock in turn.

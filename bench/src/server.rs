@@ -215,8 +215,8 @@ user root;
 worker_processes 1;
 pid @ROOT@/nginx.pid;
 error_log @ROOT@/error.log;
-worker_rlimit_nofile 65536;
-events { worker_connections 30000; }
+
+events { worker_connections 15000; }
 http {
     access_log @ROOT@/access.log;
     keepalive_timeout 300s;
@@ -234,7 +234,7 @@ http {
 ";
 
 const PROXY_HAPROXY: &str = "global
-    maxconn 30000
+    maxconn 9900
     nbthread 1
     tune.maxpollevents 512
     log stderr format raw local0
@@ -259,8 +259,8 @@ user root;
 worker_processes 1;
 pid @ROOT@/nginx.pid;
 error_log @ROOT@/error.log;
-worker_rlimit_nofile 65536;
-events { worker_connections 30000; }
+
+events { worker_connections 15000; }
 http {
     access_log off;
     sendfile on;
