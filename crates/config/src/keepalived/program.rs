@@ -53,6 +53,25 @@ pub(super) fn find(argv: &[String], host: &dyn Host) -> Found {
     blunt.map_or(Found::Nothing, Found::NotExecutable)
 }
 
+/// Whether nobody but root can change the program or swap it for another: it and all folders
+/// above it belong to root, and no one else may write to them.
+pub(super) fn is_safe(path: &str, host: &dyn Host) -> bool {
+    const WORLD_WRITABLE: u32 = 0o002;
+    const GROUP_WRITABLE: u32 = 0o020;
+    const STICKY: u32 = 0o1000;
+    let ends = path.match_indices('/').map(|(at, _)| at.max(1)).chain([path.len()]);
+    let safe = |part: &str| {
+        host.stat(part).is_ok_and(|(mode, owner)| {
+            let by_all = mode & WORLD_WRITABLE != 0 && mode & STICKY == 0;
+            let by_group = mode & GROUP_WRITABLE != 0
+                && mode & STICKY == 0
+                && host.file_group(part).is_ok_and(|group| group != 0);
+            owner == 0 && !by_all && !by_group
+        })
+    };
+    ends.map(|end| &path[..end]).all(safe)
+}
+
 /// Whether the kernel would refuse the file as a program: neither `#!` nor an ELF header.
 fn is_plain_text(bytes: &[u8]) -> bool {
     !bytes.starts_with(b"#!") && !bytes.starts_with(b"\x7fELF")

@@ -69,7 +69,8 @@ fn entry(page: &mut String, keyword: &Keyword) {
             let _ = write!(page, " *not supported yet*: {meaning}");
         }
         Action::Set(_) | Action::Lines(_) | Action::Block(_) => {
-            let _ = write!(page, ": {}", keyword.summary);
+            let later = if is_supported(keyword) { "" } else { " *not supported yet*" };
+            let _ = write!(page, "{later}: {}", keyword.summary);
         }
     }
     page.push('\n');

@@ -62,6 +62,14 @@ pub trait Host {
     /// As `stat`.
     fn stat(&self, path: &str) -> io::Result<(u32, u32)>;
 
+    /// The group that owns a file, links followed; root's where a host keeps none.
+    ///
+    /// # Errors
+    /// As `stat`.
+    fn file_group(&self, path: &str) -> io::Result<u32> {
+        self.stat(path).map(|_| 0)
+    }
+
     /// An environment variable.
     fn variable(&self, name: &str) -> Option<String>;
 
@@ -134,6 +142,11 @@ impl Host for LocalHost {
         Ok((meta.mode(), meta.uid()))
     }
 
+    fn file_group(&self, path: &str) -> io::Result<u32> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(Path::new(path)).map(|meta| meta.gid())
+    }
+
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
@@ -160,6 +173,8 @@ pub struct Bundle {
     groups: BTreeMap<String, Option<u32>>,
     links: Option<Vec<String>>,
     stats: BTreeMap<String, Result<(u32, u32), i32>>,
+    #[serde(default)]
+    file_groups: BTreeMap<String, Result<u32, i32>>,
     variables: BTreeMap<String, Option<String>>,
     superuser: Option<bool>,
 }
@@ -224,6 +239,10 @@ impl Host for Bundle {
 
     fn stat(&self, path: &str) -> io::Result<(u32, u32)> {
         self.stats.get(path).copied().unwrap_or(Err(ENOENT)).map_err(io::Error::from_raw_os_error)
+    }
+
+    fn file_group(&self, path: &str) -> io::Result<u32> {
+        self.file_groups.get(path).copied().unwrap_or(Err(ENOENT)).map_err(io::Error::from_raw_os_error)
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -322,6 +341,15 @@ impl<H: Host> Host for Recorder<H> {
         let kept = answer.as_ref().map(|stat| *stat).map_err(number);
         self.note(|seen| {
             seen.stats.insert(path.into(), kept);
+        });
+        answer
+    }
+
+    fn file_group(&self, path: &str) -> io::Result<u32> {
+        let answer = self.host.file_group(path);
+        let kept = answer.as_ref().map(|group| *group).map_err(number);
+        self.note(|seen| {
+            seen.file_groups.insert(path.into(), kept);
         });
         answer
     }

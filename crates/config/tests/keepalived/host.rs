@@ -57,8 +57,12 @@ impl Host for FakeHost {
     }
 
     fn stat(&self, path: &str) -> io::Result<(u32, u32)> {
-        let (mode, _) = self.files.get(path).ok_or_else(|| io::Error::from_raw_os_error(2))?;
-        Ok((0o100_000 | mode, 0))
+        let folder = format!("{}/", path.trim_end_matches('/'));
+        match self.files.get(path) {
+            Some((mode, _)) => Ok((0o100_000 | mode, 0)),
+            None if self.files.keys().any(|file| file.starts_with(&folder)) => Ok((0o040_755, 0)),
+            None => Err(io::Error::from_raw_os_error(2)),
+        }
     }
 
     fn variable(&self, _: &str) -> Option<String> {

@@ -147,3 +147,23 @@ fn defaults_of_the_node_reach_its_instances() {
     assert_eq!(plan.globals.startup_delay, Duration::from_millis(2_500));
     assert_eq!(plan.globals.multicast_group, Some("224.0.0.19".parse().expect("an address")));
 }
+
+#[test]
+fn security_refuses_scripts_of_root_that_others_can_change() {
+    let table = [
+        (0o755, "enable_script_security", true),
+        (0o757, "enable_script_security", false),
+        (0o757, "", true),
+    ];
+    for (mode, security, runs) in table {
+        let text = format!(
+            "global_defs {{\n script_user root\n {security}\n}}\nvrrp_script chk {{\n script /opt/chk\n}}\n\
+             vrrp_instance V {{\n interface eth0\n virtual_router_id 1\n track_script {{\n chk\n }}\n \
+             virtual_ipaddress {{ 10.0.0.1 }}\n}}\n"
+        );
+        let plan = FakeHost::default().with("/opt/chk", mode, "#!/bin/sh\n").load(text, false).plan;
+        let plan = plan.expect("it can run");
+        assert_eq!(plan.scripts.len(), usize::from(runs), "{mode:o} {security}");
+        assert_eq!(plan.instances[0].track_scripts.len(), usize::from(runs), "{mode:o} {security}");
+    }
+}
