@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use evergate_config::keepalived::{Options, load};
+use evergate_config::source::{Bundle, Recorder};
 use evergate_core::model::failover::{Instance, TrackProxy, Version, Weight};
 
 use crate::host::FakeHost;
@@ -166,4 +168,25 @@ fn security_refuses_scripts_of_root_that_others_can_change() {
         assert_eq!(plan.scripts.len(), usize::from(runs), "{mode:o} {security}");
         assert_eq!(plan.instances[0].track_scripts.len(), usize::from(runs), "{mode:o} {security}");
     }
+}
+
+/// The supervisor reads as root; the role rebuilds the plan from what was seen.
+#[test]
+fn a_bundle_gives_the_same_plan() {
+    let text = "global_defs {\n enable_script_security\n script_user root\n}\ninclude part*.conf\n";
+    let part = "vrrp_script chk {\n script \"chk -x\"\n}\nvrrp_instance V {\n interface eth0\n \
+                virtual_router_id ${_RANDOM 1 200}\n track_script { chk }\n virtual_ipaddress { 10.0.0.1 dev eth1 }\n}\n";
+    let file = "/etc/keepalived/keepalived.conf";
+    let host = FakeHost::default()
+        .with(file, 0o644, text)
+        .with("/etc/keepalived/part1.conf", 0o644, part)
+        .with("/usr/bin/chk", 0o755, "echo\n")
+        .with("/proc/sys/kernel/random/boot_id", 0o444, "0b6c");
+    let options = Options { file: file.into(), config_id: None, with_proxy: true };
+    let recorder = Recorder::new(host);
+    let seen = load(&options, &recorder);
+    let bundle = Bundle::from_bytes(&recorder.into_bundle().to_bytes().expect("bytes")).expect("a bundle");
+    let again = load(&options, &bundle);
+    assert_eq!(seen.plan.as_ref().expect("it can run").scripts.len(), 1);
+    assert_eq!((seen.plan, seen.diagnostics), (again.plan, again.diagnostics));
 }
