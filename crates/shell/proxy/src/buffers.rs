@@ -6,8 +6,10 @@ use std::cell::RefCell;
 pub(crate) const SMALL_BYTES: usize = 16 * 1024;
 /// Size of a buffer for large bodies, in bytes.
 pub(crate) const LARGE_BYTES: usize = 128 * 1024;
-/// Buffers of one kind that are kept; more are freed.
-const KEPT: usize = 64;
+/// Large buffers that are kept; more are freed.
+const KEPT_LARGE: usize = 32;
+/// Buffers of another kind that are kept; more are freed.
+const KEPT: usize = 256;
 
 /// One worker's spare buffers.
 #[derive(Debug, Default)]
@@ -30,13 +32,13 @@ impl Buffers {
 
     /// Takes back what [`Buffers::small`] or [`Buffers::large`] gave; one that has grown is freed.
     pub(crate) fn put(&self, buffer: Vec<u8>) {
-        let shelf = match buffer.len() {
-            SMALL_BYTES => &self.small,
-            LARGE_BYTES => &self.large,
+        let (shelf, kept) = match buffer.len() {
+            SMALL_BYTES => (&self.small, KEPT),
+            LARGE_BYTES => (&self.large, KEPT_LARGE),
             _ => return,
         };
         let mut shelf = shelf.borrow_mut();
-        if shelf.len() < KEPT {
+        if shelf.len() < kept {
             shelf.push(buffer);
         }
     }

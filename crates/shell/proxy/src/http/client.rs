@@ -68,6 +68,13 @@ impl Client {
         Ok(count)
     }
 
+    /// Gives the buffer back if nothing is in it: the wait for an upstream server may be long.
+    pub(crate) fn lend_back(&mut self) {
+        if let Some(buffer) = self.input.give_back() {
+            self.worker.buffers.put(buffer);
+        }
+    }
+
     /// Whether the client has left, while something else is waited for. What it sends meanwhile
     /// is kept, up to a buffer; beyond that, nobody looks whether it is still there.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use evergate_core::http::{Framing, HeadError, Host, Progress};
+use evergate_core::http::{Framing, HeadError, Host, Progress, request};
 use evergate_core::model::http::LingeringClose;
 use evergate_core::model::proxy::LogLevel;
 use evergate_core::time::Duration;
@@ -51,13 +51,16 @@ enum Head {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(
+///
+/// Not an `async fn`: the future holds what is captured below and not the arguments as well, and
+/// most connections do nothing but wait.
+pub(crate) fn serve(
     worker: Rc<Worker>,
     service: Rc<Deployment>,
     listener: usize,
     accepted: Accepted,
     place: Place,
-) {
+) -> impl Future<Output = ()> {
     let now = worker.clock.refresh();
     worker.counters.active.up();
     let address = service.routing.address(listener, &accepted.local);
@@ -83,25 +86,28 @@ pub(crate) async fn serve(
         client.stream.set_nodelay();
     }
     client.allow(settings.client_header_timeout);
-    if route.expects_proxy_protocol() && Box::pin(read_proxy_protocol(&mut client, &route)).await.is_err() {
-        return;
-    }
-    loop {
-        let pipelined = !client.input.is_empty();
-        if !pipelined {
-            let came = wait(&mut client, &place).await;
-            if !matches!(came, Ok(1..)) {
-                return log_departure(&client, &route, &came);
-            }
+    async move {
+        if route.expects_proxy_protocol() && Box::pin(read_proxy_protocol(&mut client, &route)).await.is_err()
+        {
+            return;
         }
-        route.follow(&client.worker, &client.connection.local);
-        // In a box, so that a connection that waits takes no more memory than waiting needs.
-        match Box::pin(one_request(&mut client, &route, pipelined)).await {
-            After::KeepAlive { time } => client.allow(time),
-            After::Linger { time, timeout } => {
-                return Box::pin(body::linger(&mut client, time, timeout)).await;
+        loop {
+            let pipelined = !client.input.is_empty();
+            if !pipelined {
+                let came = wait(&mut client, &place).await;
+                if !matches!(came, Ok(1..)) {
+                    return log_departure(&client, &route, &came);
+                }
             }
-            After::Close => return,
+            route.follow(&client.worker, &client.connection.local);
+            // In a box, so that a connection that waits takes no more memory than waiting needs.
+            match Box::pin(one_request(&mut client, &route, pipelined)).await {
+                After::KeepAlive { time } => client.allow(time),
+                After::Linger { time, timeout } => {
+                    return Box::pin(body::linger(&mut client, time, timeout)).await;
+                }
+                After::Close => return,
+            }
         }
     }
 }
@@ -287,6 +293,10 @@ async fn read_head(client: &mut Client, x: &mut Exchange) -> Head {
                 Ok(Progress::Partial) => {}
                 Err(error) => return refuse(x, client, &error),
             }
+        } else if seen == 0
+            && let Err(error) = request::check_beginning(bytes)
+        {
+            return refuse(x, client, &error);
         }
         seen = bytes.len();
         if let Err(error) = head_limits.check_partial(bytes) {

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 
-use evergate_core::http::{HeaderTable, Version, uri};
+use evergate_core::http::{HeaderTable, uri};
 use evergate_core::model::http::Content;
 use evergate_core::model::variable::Variable;
 use evergate_core::rules::template::Values;
@@ -70,14 +70,7 @@ impl Values for Exchange {
             Variable::Scheme => text(b"http", out),
             Variable::ServerAddr | Variable::ServerPort => local_address(self, variable, out),
             Variable::ServerName => text(self.server().name.as_bytes(), out),
-            Variable::ServerProtocol => {
-                let name: &[u8] = match self.head.version {
-                    Version::Http09 => b"HTTP/0.9",
-                    Version::Http10 => b"HTTP/1.0",
-                    Version::Http11 => b"HTTP/1.1",
-                };
-                text(name, out)
-            }
+            Variable::ServerProtocol => some(self.head.protocol(), out),
             Variable::Status => status_code(self.status(), out),
             Variable::Hostname
             | Variable::Msec

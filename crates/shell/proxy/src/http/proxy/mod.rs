@@ -75,6 +75,7 @@ pub(crate) async fn run(client: &mut Client, x: &mut Exchange) -> Proxied {
             BodyFault::Lost(status) => lost(x, status),
         };
     }
+    client.lend_back();
     request::write_uri(x, proxy);
     attempts(client, x, &plan).await
 }
