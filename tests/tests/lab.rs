@@ -68,15 +68,16 @@ fn mixed_pair_with_stock_keepalived_stops_in_order() {
     }
 }
 
-/// Real Tomcat 10 behind the pair: one instance for each backend.
+/// Real Tomcat 10 behind a pair of Evergate and real keepalived with nginx.
 #[test]
 fn w1_and_w2_with_tomcat() {
     if !installed("keepalived") || !std::path::Path::new("/usr/share/tomcat10/bin/catalina.sh").exists() {
         eprintln!("SKIPPED: tomcat10 or keepalived is not installed (make test installs them)");
         return;
     }
-    run("w1", &["--app", TOMCAT, "--patience", "1000", "--pace", "20"]);
-    run("w2", &["--app", TOMCAT, "--patience", "1000", "--pace", "20"]);
+    let flags = ["--mixed", "--app", TOMCAT, "--patience", "1000", "--pace", "20"];
+    run("w1", &flags);
+    run("w2", &flags);
 }
 
 /// A Tomcat with a page that says which node it is.
