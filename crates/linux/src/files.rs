@@ -19,7 +19,12 @@ pub fn open_for_reading(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of `sendfile(2)`; `WouldBlock` if the socket takes nothing now.
-pub fn send_file(socket: BorrowedFd<'_>, file: BorrowedFd<'_>, offset: u64, count: usize) -> io::Result<usize> {
+pub fn send_file(
+    socket: BorrowedFd<'_>,
+    file: BorrowedFd<'_>,
+    offset: u64,
+    count: usize,
+) -> io::Result<usize> {
     let mut offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: both descriptors are open for the duration of the call; `offset` is a live local that
     // the kernel reads and writes.
@@ -41,7 +46,8 @@ mod tests {
         let file = open_for_reading(&path).expect("it was written");
         std::fs::remove_file(&path).expect("it exists");
         let (socket, mut other) = UnixStream::pair().expect("a pair of sockets");
-        let send = |offset, count| send_file(socket.as_fd(), file.as_fd(), offset, count).expect("it is sent");
+        let send =
+            |offset, count| send_file(socket.as_fd(), file.as_fd(), offset, count).expect("it is sent");
         assert_eq!((send(2, 3), send(8, 10), send(10, 1)), (3, 2, 0));
         let mut received = [0; 5];
         other.read_exact(&mut received).expect("it was sent");
