@@ -163,6 +163,16 @@ impl RequestHead {
         }
     }
 
+    /// The protocol as written (`$server_protocol`), such as `HTTP/1.2`; empty in HTTP/0.9.
+    #[must_use]
+    pub fn protocol(&self) -> &[u8] {
+        if self.version == Version::Http09 || self.target.end == 0 {
+            return b""; // There is none, or the line could not be read.
+        }
+        let behind = self.line.get(self.target.end as usize..).unwrap_or_default();
+        trim(behind)
+    }
+
     /// The value of `Host`.
     #[must_use]
     pub fn host_header(&self) -> Option<&[u8]> {
@@ -278,7 +288,8 @@ impl RequestHead {
                 return Ok(Progress::Complete(next));
             }
             let name_len = check_name(field)?;
-            let value = trim(&field[name_len + 1..]);
+            // Without a colon the value is empty, and stands where the line ends.
+            let value = trim(&field[field.len().min(name_len + 1)..]);
             if value.contains(&0) {
                 return Err(HeadError::HeaderLine);
             }
@@ -312,9 +323,6 @@ impl RequestHead {
         self.target = start..end;
         let written = &line[target];
         if written.first() != Some(&b'/') {
-            if self.method == Method::Connect {
-                return Ok(()); // Refused later, with 405.
-            }
             let (host, path) = split_absolute(written).ok_or(HeadError::RequestLine)?;
             let at = |place: usize| start + u32::try_from(place).unwrap_or(0);
             self.target_host = Some(at(host.start)..at(host.end));
@@ -471,6 +479,16 @@ fn line(input: &[u8], start: usize) -> Result<Option<(&[u8], usize)>, HeadError>
     }
 }
 
+/// Whether bytes without a line end can still become a request line: no request begins with what
+/// begins a TLS connection.
+///
+/// # Errors
+/// [`HeadError::Method`] if they begin with what is no method.
+pub fn check_beginning(input: &[u8]) -> Result<(), HeadError> {
+    let start = input.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(input.len());
+    check_partial_line(&input[start..]).map(|_| ())
+}
+
 /// Whether a request line that has not ended yet can still become one.
 fn check_partial_line(line: &[u8]) -> Result<Progress, HeadError> {
     let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -536,14 +554,15 @@ fn split_absolute(target: &[u8]) -> Option<(Range<usize>, usize)> {
     Some((start..start + len, start + len))
 }
 
-/// The length of a header's name; a space or control character in it could hide another header.
+/// The length of a header's name, which a colon or the line's end follows; a space or control
+/// character in it could hide another header.
 fn check_name(field: &[u8]) -> Result<usize, HeadError> {
-    let colon = memchr::memchr(b':', field).ok_or(HeadError::HeaderLine)?;
-    let name = &field[..colon];
+    let name_len = memchr::memchr(b':', field).unwrap_or(field.len());
+    let name = &field[..name_len];
     if name.is_empty() || name.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
         return Err(HeadError::HeaderLine);
     }
-    Ok(colon)
+    Ok(name_len)
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {

@@ -17,7 +17,7 @@ pub enum HeadError {
     /// A line ends with LF alone: proxies disagree whether that ends it.
     #[error("client sent bare line feed while reading client request headers")]
     BareLineFeed,
-    /// A header's line without a colon, with a space or a control character in its name, or folded.
+    /// A header's line without a name, with a space or a control character in its name, or folded.
     #[error("client sent invalid header line while reading client request headers")]
     HeaderLine,
     /// More than 65535 headers.

@@ -38,11 +38,17 @@ fn heads_are_accepted_and_refused_as_nginx_does() {
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET http://b/c HTTP/1.1\r\nHost: a\r\n\r\n", 200),
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
-        ("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        ("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("CONNECT http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         ("GET / HTTP/1.1\r\nHost: a\r\nX Y: 1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: a\r\nnon sense\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\n: a\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\r\n\r\n", 501),
         ("GET / HTTP/1.1\r\nHost: a\r\nX_Y: 1\r\nX.Y: 2\r\n(: 3\r\n\r\n", 200),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5x\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
@@ -88,6 +94,33 @@ fn every_cut_of_a_head_is_partial() {
     for cut in 0..input.len() {
         let mut head = RequestHead::default();
         assert_eq!(head.parse(&input[..cut], RULES), Ok(Progress::Partial), "{cut}");
+    }
+}
+
+#[test]
+fn what_cannot_begin_a_request_is_known_at_once() {
+    for (input, expected) in [
+        (&b""[..], Ok(())),
+        (b"\r\n", Ok(())),
+        (b"GE", Ok(())),
+        (b"\r\nGET /x y", Ok(())),
+        (b"\x16\x03\x01", Err(HeadError::Method)),
+        (b"get", Err(HeadError::Method)),
+        (b"\n\0", Err(HeadError::Method)),
+    ] {
+        assert_eq!(check_beginning(input), expected, "{input:?}");
+    }
+}
+
+#[test]
+fn the_protocol_is_kept_as_written() {
+    for (input, expected) in [
+        ("GET /\r\n", ""),
+        ("GET / HTTP/1.0\r\n\r\n", "HTTP/1.0"),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1"),
+        ("GET  http://a  HTTP/1.2 \r\nHost: a\r\n\r\n", "HTTP/1.2"),
+    ] {
+        assert_eq!(parse(input).unwrap().protocol(), expected.as_bytes(), "{input:?}");
     }
 }
 
