@@ -30,7 +30,7 @@ const STEPS: &[Step] = &[
         name: "docs",
         program: "cargo",
         arguments: &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"],
-        environment: &[("RUSTDOCFLAGS", "-D warnings")],
+        environment: &[("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")],
     },
     step("program", &["build", "--locked", "--bin", "evergate"]),
     step("all tests", &["test", "--locked", "--workspace", "--no-fail-fast"]),

@@ -228,7 +228,7 @@ pub(super) enum Redirect {
 /// `proxy_pass` of the http side, before its group is known.
 #[derive(Clone, Debug)]
 pub(super) struct ProxyPass {
-    /// Index into [`HttpMain::wanted`].
+    /// Index into the list of groups that the block wants.
     pub(super) target: usize,
     /// The address as written, with its scheme.
     pub(super) written: String,
@@ -394,7 +394,7 @@ pub(super) struct Level {
 /// What a stream server does with a connection.
 #[derive(Clone, Debug)]
 pub(super) enum StreamWork {
-    /// `proxy_pass`: an index into [`StreamMain::wanted`], and the address as written.
+    /// `proxy_pass`: an index into the list of groups that the block wants, and the address as written.
     Proxy(usize, String),
     /// Anything else.
     Other(StreamHandler),

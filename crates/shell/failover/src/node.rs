@@ -66,7 +66,7 @@ impl Node {
     /// instances and scripts.
     ///
     /// # Errors
-    /// As [`run`](crate::run).
+    /// As [`run`](crate::run()).
     pub(crate) fn start(
         plan: FailoverPlan,
         options: Options,

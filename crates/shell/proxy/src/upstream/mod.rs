@@ -2,7 +2,7 @@
 //! was sent.
 //!
 //! [`Groups`] is made from a plan's `upstreams` and handed to every worker. A request asks its
-//! [`Group`] for a [`Lease`] and ends it with [`Lease::succeeded`] or [`Lease::failed`]; a lease
+//! [`Group`](group::Group) for a [`Lease`] and ends it with [`Lease::succeeded`] or [`Lease::failed`]; a lease
 //! that is merely dropped (the client left) says nothing about the server. The choice itself is
 //! [`evergate_core::balance`]; here are the lock around it, the counters and the events.
 //!
