@@ -148,7 +148,7 @@ async fn attempts(client: &mut Client, x: &mut Exchange, plan: &Plan<'_>) -> Pro
             Ok((mut origin, sent)) => {
                 let status = x.upstream_head.status;
                 if after_answer(&policy, &facts, status, &mut budget, now) != Next::TryAnother {
-                    return match whole_answer(client, x, plan, &mut *origin) {
+                    return match whole_answer(client, x, plan, &mut origin) {
                         Some(answer) => {
                             finish_attempt(client, x);
                             keep(client, x, plan, origin, sent, lease.member());
