@@ -36,10 +36,10 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Code and reason as the upstream server gave them, such as `200 Fine`; empty for the usual text.
     pub(crate) status_line: Vec<u8>,
-    /// `Server`, passed on from upstream (`proxy_pass_header`); empty for our own.
-    pub(crate) server: Vec<u8>,
-    /// `Date`, passed on from upstream; empty for our own.
-    pub(crate) date: Vec<u8>,
+    /// `headers` have the upstream server's `Server` (`proxy_pass_header`) in place of our own.
+    pub(crate) foreign_server: bool,
+    /// `headers` have the upstream server's `Date` in place of our own.
+    pub(crate) foreign_date: bool,
     /// `Content-Type`; empty for none.
     pub(crate) content_type: Vec<u8>,
     /// `Content-Length`, if known; else the body is chunked or ends with the connection.
@@ -60,8 +60,8 @@ impl Answer {
     pub(crate) fn clear(&mut self) {
         self.status = 0;
         self.status_line.clear();
-        self.server.clear();
-        self.date.clear();
+        self.foreign_server = false;
+        self.foreign_date = false;
         self.content_type.clear();
         self.content_length = None;
         self.last_modified = None;

@@ -129,7 +129,7 @@ pub(crate) async fn fill(client: &mut Client, x: &mut Exchange) -> Result<(), Bo
 /// Answers `Expect: 100-continue`, once, when the body is wanted.
 pub(crate) async fn invite(client: &mut Client, x: &mut Exchange) -> Result<(), BodyFault> {
     let expected = std::mem::replace(&mut x.head.expects_continue, false);
-    if !expected || x.head.version != Version::Http11 || !client.input.is_empty() {
+    if !expected || x.head.version != Version::Http11 {
         return Ok(());
     }
     let time = x.location().send_timeout;

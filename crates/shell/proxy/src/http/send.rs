@@ -58,18 +58,12 @@ pub(crate) fn write_head(x: &Exchange, delivery: Delivery, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     let given: &[u8] = if x.error_status == 0 { &answer.status_line } else { b"" };
     write_status(x.status(), given, out);
-    out.extend_from_slice(b"\r\nServer: ");
-    match answer.server.as_slice() {
-        [] => out.extend_from_slice(status::server_name(location.server_tokens).as_bytes()),
-        passed_on => out.extend_from_slice(passed_on),
+    if !answer.foreign_server {
+        field(b"\r\nServer: ", status::server_name(location.server_tokens).as_bytes(), out);
     }
-    out.extend_from_slice(b"\r\nDate: ");
-    match answer.date.as_slice() {
-        [] => {
-            let now = i64::try_from(x.worker.clock.unix_seconds()).unwrap_or(i64::MAX);
-            with_texts(now, |texts| out.extend_from_slice(&texts.http));
-        }
-        passed_on => out.extend_from_slice(passed_on),
+    if !answer.foreign_date {
+        let now = i64::try_from(x.worker.clock.unix_seconds()).unwrap_or(i64::MAX);
+        with_texts(now, |texts| field(b"\r\nDate: ", &texts.http, out));
     }
     if !answer.content_type.is_empty() {
         field(b"\r\nContent-Type: ", &answer.content_type, out);

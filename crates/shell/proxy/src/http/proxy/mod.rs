@@ -406,6 +406,9 @@ async fn read_head(
     loop {
         if !origin.input.is_empty() {
             match x.upstream_head.parse(origin.input.bytes()).map_err(Trouble::Invalid)? {
+                Progress::Complete(end) if end > plan.proxy.buffer_bytes as usize => {
+                    return Err(Trouble::HeadTooBig);
+                }
                 Progress::Complete(end) => {
                     origin.input.consume(end);
                     if matches!(x.upstream_head.status, 100 | 102..=199) {

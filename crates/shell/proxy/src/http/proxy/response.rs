@@ -33,8 +33,14 @@ pub(super) fn translate(x: &mut Exchange, proxy: &Proxy, program: &Program, loca
             continue;
         }
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"date") => set(&mut x.answer.date, value),
-            6 if name.eq_ignore_ascii_case(b"server") => set(&mut x.answer.server, value),
+            4 if name.eq_ignore_ascii_case(b"date") => {
+                x.answer.foreign_date = true;
+                x.answer.headers.push(name, value);
+            }
+            6 if name.eq_ignore_ascii_case(b"server") => {
+                x.answer.foreign_server = true;
+                x.answer.headers.push(name, value);
+            }
             7 if name.eq_ignore_ascii_case(b"refresh") => refresh(x, proxy, name, value),
             8 if name.eq_ignore_ascii_case(b"location") => {
                 redirect(x, proxy, location, name, value);
