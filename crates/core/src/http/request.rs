@@ -565,7 +565,8 @@ fn check_name(field: &[u8]) -> Result<usize, HeadError> {
     Ok(name_len)
 }
 
-fn trim(mut value: &[u8]) -> &[u8] {
+/// `value` without the blanks around it.
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
     }

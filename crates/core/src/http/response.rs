@@ -3,7 +3,7 @@
 use core::mem::MaybeUninit;
 
 use super::headers::HeaderTable;
-use super::request::{Framing, Method, Persistence, Progress, Version, content_length, persistence};
+use super::request::{Framing, Method, Persistence, Progress, Version, content_length, persistence, trim};
 
 /// Why an upstream server's answer is refused, in the words of nginx's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,24 +123,12 @@ impl ResponseHead {
         let end = match parsed {
             Ok(httparse::Status::Complete(end)) => end,
             Ok(httparse::Status::Partial) => return Ok(Progress::Partial),
-            Err(
-                httparse::Error::HeaderName
-                | httparse::Error::HeaderValue
-                | httparse::Error::NewLine
-                | httparse::Error::TooManyHeaders,
-            ) => return Err(ResponseError::HeaderLine),
-            Err(httparse::Error::Status | httparse::Error::Token | httparse::Error::Version) => {
-                return Err(ResponseError::StatusLine);
-            }
+            Err(_) => return self.parse_by_line(input),
         };
         self.clear();
         self.headers.load(&input[..end]);
-        self.status = response.code.ok_or(ResponseError::StatusLine)?;
-        self.version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
-        let reason = response.reason.unwrap_or_default().as_bytes();
-        let length = reason.len().min(self.reason.0.len());
-        self.reason.0[..length].copy_from_slice(&reason[..length]);
-        self.reason_len = u8::try_from(length).unwrap_or(0);
+        let version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        self.take_status(version, response.code, response.reason.unwrap_or_default().as_bytes())?;
         for header in response.headers.iter() {
             let (name, value) = (header.name.as_bytes(), header.value);
             self.note(name, value)?;
@@ -151,6 +139,58 @@ impl ResponseHead {
             return Err(ResponseError::LengthAndEncoding);
         }
         Ok(Progress::Complete(end))
+    }
+
+    /// The same for heads that `httparse` refuses: many headers, one without a colon, other versions.
+    fn parse_by_line(&mut self, input: &[u8]) -> Result<Progress, ResponseError> {
+        self.clear();
+        let Some((status_line, mut at)) = line(input, 0) else {
+            // What cannot become a status line is not waited for.
+            let known = input.len().min(b"HTTP/".len());
+            let may_become = input[..known] == b"HTTP/"[..known];
+            return if may_become { Ok(Progress::Partial) } else { Err(ResponseError::StatusLine) };
+        };
+        let (version, status, reason) = split_status_line(status_line).ok_or(ResponseError::StatusLine)?;
+        self.headers.load(input);
+        self.take_status(version, Some(status), reason)?;
+        while let Some((field, next)) = line(input, at) {
+            if field.is_empty() {
+                return match (self.chunked, self.length) {
+                    (true, Some(_)) => Err(ResponseError::LengthAndEncoding),
+                    _ => Ok(Progress::Complete(next)),
+                };
+            }
+            let name_len = memchr::memchr(b':', field).unwrap_or(field.len());
+            let name = &field[..name_len];
+            let value = trim(&field[field.len().min(name_len + 1)..]);
+            let is_odd = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+            if name.is_empty()
+                || name.iter().any(is_odd)
+                || value.iter().any(|byte| matches!(byte, 0 | b'\r'))
+            {
+                return Err(ResponseError::HeaderLine);
+            }
+            self.note(name, value)?;
+            let value_start = at + (value.as_ptr() as usize).wrapping_sub(field.as_ptr() as usize);
+            self.headers.mark(at..at + name_len, value_start..value_start + value.len());
+            at = next;
+        }
+        Ok(Progress::Partial)
+    }
+
+    fn take_status(
+        &mut self,
+        version: Version,
+        status: Option<u16>,
+        reason: &[u8],
+    ) -> Result<(), ResponseError> {
+        // A code has three digits (RFC 9110 §15); there is none below 100.
+        self.status = status.filter(|status| *status >= 100).ok_or(ResponseError::StatusLine)?;
+        self.version = version;
+        let length = reason.len().min(self.reason.0.len());
+        self.reason.0[..length].copy_from_slice(&reason[..length]);
+        self.reason_len = u8::try_from(length).unwrap_or(0);
+        Ok(())
     }
 
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
@@ -174,6 +214,33 @@ impl ResponseHead {
         }
         Ok(())
     }
+}
+
+/// The line that starts at `start`, without its end, and where the next one starts.
+fn line(input: &[u8], start: usize) -> Option<(&[u8], usize)> {
+    let rest = &input[start..];
+    let end = memchr::memchr(b'\n', rest)?;
+    let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+    Some((line, start + end + 1))
+}
+
+/// Version, code and reason phrase. A version above 1.1 promises what 1.1 does, at least.
+fn split_status_line(line: &[u8]) -> Option<(Version, u16, &[u8])> {
+    let [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9', b' ', rest @ ..] =
+        line
+    else {
+        return None;
+    };
+    let version = if (*major, *minor) < (b'1', b'1') { Version::Http10 } else { Version::Http11 };
+    let (digits, reason) = rest.split_at_checked(3)?;
+    let digit = |at: usize| digits[at].is_ascii_digit().then(|| u16::from(digits[at] - b'0'));
+    let status = digit(0)? * 100 + digit(1)? * 10 + digit(2)?;
+    let reason = match reason {
+        [] => reason,
+        [b' ', reason @ ..] => reason,
+        _ => return None,
+    };
+    (!reason.iter().any(|byte| matches!(byte, 0 | b'\r'))).then_some((version, status, reason))
 }
 
 #[cfg(test)]
@@ -211,9 +278,41 @@ mod tests {
     }
 
     #[test]
+    fn odd_heads_are_taken_as_nginx_takes_them() {
+        for (input, status, version) in [
+            ("HTTP/1.2 200 OK\r\n\r\n", 200, Version::Http11),
+            ("HTTP/2.0 404\r\n\r\n", 404, Version::Http11),
+            ("HTTP/0.9 200 OK\r\n\r\n", 200, Version::Http10),
+            ("HTTP/1.0 200 OK\r\nNoColon\r\nX: y\r\n\r\n", 200, Version::Http10),
+        ] {
+            let head = parse(input).unwrap();
+            assert_eq!((head.status, head.version), (status, version), "{input:?}");
+        }
+        let head = parse("HTTP/1.1 200 OK\r\nNoColon\r\nX: y\r\n\r\n").unwrap();
+        let fields: alloc::vec::Vec<_> = head.headers.iter().collect();
+        assert_eq!(fields, [(&b"NoColon"[..], &b""[..]), (b"X", b"y")]);
+    }
+
+    #[test]
+    fn more_headers_than_the_fast_path_holds() {
+        let input = alloc::format!("HTTP/1.1 200 OK\r\n{}Content-Length: 3\r\n\r\n", "X: y\r\n".repeat(300));
+        let head = parse(&input).unwrap();
+        assert_eq!((head.headers.len(), head.content_length()), (301, Some(3)));
+        for cut in 0..input.len() {
+            let mut head = ResponseHead::default();
+            assert_eq!(head.parse(&input.as_bytes()[..cut]), Ok(Progress::Partial), "{cut}");
+        }
+    }
+
+    #[test]
     fn answers_that_could_be_read_in_two_ways_are_refused() {
         for (input, expected) in [
             ("GARBAGE\r\n\r\n", ResponseError::StatusLine),
+            ("HTTP/1.1 000 OK\r\n\r\n", ResponseError::StatusLine),
+            ("HTTP/1.1 99 OK\r\n\r\n", ResponseError::StatusLine),
+            ("HTTP/1.1 1000 OK\r\n\r\n", ResponseError::StatusLine),
+            ("HTTP/1.1 200 OK\r\nX: 1\r\n Y: 2\r\n\r\n", ResponseError::HeaderLine),
+            ("HTTP/1.1 200 OK\r\nContent-Length\r\n\r\n", ResponseError::ContentLength),
             ("HTTP/1.1 200 OK\r\nX Y: 1\r\n\r\n", ResponseError::HeaderLine),
             ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", ResponseError::ContentLength),
             (
