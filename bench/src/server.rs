@@ -102,12 +102,15 @@ impl Server {
     /// Starts the origin: an nginx that answers from memory and from files.
     pub(crate) fn origin() -> Result<Self, String> {
         let folder = Folder::new("origin").map_err(|error| error.to_string())?;
-        for (name, bytes) in [("128", 128), ("10k", 10 << 10), ("100k", 100 << 10), ("1m", 1 << 20)] {
+        for (name, bytes) in [("10k", 10 << 10), ("100k", 100 << 10), ("1m", 1 << 20)] {
             fs::write(folder.path().join(name), vec![b'x'; bytes]).map_err(|error| error.to_string())?;
         }
         let address = free_address()?;
         let root = folder.path().display().to_string();
-        let config = ORIGIN.replace("@ROOT@", &root).replace("@LISTEN@", &address.to_string());
+        let config = ORIGIN
+            .replace("@ROOT@", &root)
+            .replace("@LISTEN@", &address.to_string())
+            .replace("@BODY@", &"x".repeat(128));
         let arguments = ["-p".into(), format!("{root}/"), "-c".into(), format!("{root}/conf")];
         Self::launch(folder, CLIENT_CORE, "nginx", &arguments, &config, address)
     }
@@ -268,6 +271,10 @@ http {
     open_file_cache max=100;
     keepalive_timeout 300s;
     keepalive_requests 1000000000;
-    server { listen @LISTEN@ backlog=4096; root @ROOT@; }
+    server {
+        listen @LISTEN@ backlog=4096;
+        root @ROOT@;
+        location = /128 { return 200 \"@BODY@\"; }
+    }
 }
 ";
