@@ -1,7 +1,6 @@
 use super::*;
 use evergate_core::model::upstream::Keepalive;
 use evergate_core::time::Duration;
-use std::time::Instant as Clock;
 
 pub(in crate::upstream) const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
@@ -125,22 +124,5 @@ fn threads_share_one_sequence_and_leak_nothing() {
     });
     for server in group.status(NOW) {
         assert_eq!((server.requests, server.active), (4_000, 0));
-    }
-}
-
-/// Not a test but a figure: `cargo test --release -p evergate-proxy -- --ignored --nocapture cost_of`.
-#[test]
-#[ignore = "measures"]
-fn cost_of_a_pick_and_its_end() {
-    for threads in [1_u32, 2] {
-        let group = group(&[server(1), server(2), server(3), server(4)]);
-        let began = Clock::now();
-        let rounds = 2_000_000;
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| (0..rounds).for_each(|_| ask(&group).succeeded(&Tally::default())));
-            }
-        });
-        println!("{threads} threads: {:?} each", began.elapsed() / rounds);
     }
 }
