@@ -1,5 +1,7 @@
 //! The chunked transfer coding (RFC 9112 §7.1).
 
+use super::request::MAX_BODY_BYTES;
+
 /// A decoder that is fed whatever has arrived, and says where data stands in it.
 ///
 /// Chunk extensions and trailers are read and dropped, as nginx does.
@@ -70,6 +72,15 @@ impl ChunkedDecoder {
         self.state == State::End
     }
 
+    /// Bytes that the current chunk still promises.
+    #[must_use]
+    pub const fn promised_bytes(&self) -> u64 {
+        match self.state {
+            State::Data { left } => left,
+            _ => 0,
+        }
+    }
+
     /// Looks at the start of `input`, which continues where the last step ended.
     ///
     /// # Errors
@@ -111,7 +122,8 @@ impl ChunkedDecoder {
             (State::Size { size }, b';' | b' ' | b'\t') => Ok(State::Extension { size }),
             (State::Size { size }, _) => {
                 let digit = digit(byte).ok_or(ChunkError)?;
-                let size = size.checked_mul(16).and_then(|size| size.checked_add(digit)).ok_or(ChunkError)?;
+                let size = size.checked_mul(16).and_then(|size| size.checked_add(digit));
+                let size = size.filter(|size| *size <= MAX_BODY_BYTES).ok_or(ChunkError)?;
                 Ok(State::Size { size })
             }
             // A lone LF ends the line for some readers and not for others.
@@ -208,6 +220,7 @@ mod tests {
             b"-5\r\n",
             b" 5\r\n",
             b"10000000000000000\r\n",
+            b"8000000000000000\r\n",
             b"0\r\nX: y\n\r\n",
         ] {
             assert_eq!(decode(input, input.len()), Err(ChunkError), "{:?}", input.escape_ascii());

@@ -95,6 +95,17 @@ pub enum Persistence {
     KeepAlive,
 }
 
+impl Persistence {
+    /// What two headers come to: the later one counts, if it says anything.
+    #[must_use]
+    pub const fn and(self, later: Self) -> Self {
+        match later {
+            Self::Default => self,
+            Self::Close | Self::KeepAlive => later,
+        }
+    }
+}
+
 /// Which header names are taken seriously.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadRules {
@@ -145,10 +156,16 @@ pub struct RequestHead {
 const MAX_FAST_HEADERS: usize = 64;
 
 impl RequestHead {
-    /// The method as written.
+    /// Whether the request line was understood.
+    #[must_use]
+    pub const fn is_line_read(&self) -> bool {
+        self.target.end != 0
+    }
+
+    /// The method as written; empty if the request line could not be read.
     #[must_use]
     pub fn method_name(&self) -> &[u8] {
-        if self.method == Method::Get {
+        if self.method == Method::Get && self.method_len != 0 {
             return b"GET"; // An `error_page` makes it GET, whatever the line says.
         }
         self.line.get(..usize::from(self.method_len)).unwrap_or_default()
@@ -166,8 +183,8 @@ impl RequestHead {
     /// The protocol as written (`$server_protocol`), such as `HTTP/1.2`; empty in HTTP/0.9.
     #[must_use]
     pub fn protocol(&self) -> &[u8] {
-        if self.version == Version::Http09 || self.target.end == 0 {
-            return b""; // There is none, or the line could not be read.
+        if self.version == Version::Http09 || !self.is_line_read() {
+            return b"";
         }
         let behind = self.line.get(self.target.end as usize..).unwrap_or_default();
         trim(behind)
@@ -290,7 +307,8 @@ impl RequestHead {
             let name_len = check_name(field)?;
             // Without a colon the value is empty, and stands where the line ends.
             let value = trim(&field[field.len().min(name_len + 1)..]);
-            if value.contains(&0) {
+            // A lone CR ends the line for some readers: what follows it would be a header there.
+            if value.iter().any(|byte| matches!(byte, 0 | b'\r')) {
                 return Err(HeadError::HeaderLine);
             }
             let value_start = offset(input, value);
@@ -317,17 +335,18 @@ impl RequestHead {
         else {
             return Err(HeadError::RequestLine);
         };
-        self.method = Method::of(method);
-        self.method_len = method_len;
-        self.version = version;
-        self.target = start..end;
         let written = &line[target];
-        if written.first() != Some(&b'/') {
+        if written.first() == Some(&b'/') {
+            self.target = start..end;
+        } else {
             let (host, path) = split_absolute(written).ok_or(HeadError::RequestLine)?;
             let at = |place: usize| start + u32::try_from(place).unwrap_or(0);
             self.target_host = Some(at(host.start)..at(host.end));
             self.target = at(path)..end;
         }
+        self.method = Method::of(method);
+        self.method_len = method_len;
+        self.version = version;
         Ok(())
     }
 
@@ -361,7 +380,7 @@ impl RequestHead {
                 self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
-                self.persistence = persistence(value);
+                self.persistence = self.persistence.and(persistence(value));
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 if core::mem::replace(&mut self.has_length, true) {
@@ -431,7 +450,7 @@ fn contains_word(value: &[u8], word: &[u8]) -> bool {
     value.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
 }
 
-/// A `Content-Length`: digits only; `None` if it is anything else or does not fit.
+/// A `Content-Length`: digits only; `None` if it is anything else or no file could be so long.
 #[must_use]
 pub fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
@@ -439,9 +458,12 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
     }
     value.iter().try_fold(0_u64, |length, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        length.checked_mul(10)?.checked_add(digit)
+        length.checked_mul(10)?.checked_add(digit).filter(|length| *length <= MAX_BODY_BYTES)
     })
 }
+
+/// No body is longer: lengths of files and sums of a few lengths stay within 64 bits.
+pub(super) const MAX_BODY_BYTES: u64 = i64::MAX as u64;
 
 /// Bit 0: letters, digits and `-`; bit 1: `_`.
 const NAME_BYTES: [u8; 256] = {
@@ -541,14 +563,16 @@ fn version_of(word: &[u8]) -> Result<Version, HeadError> {
 
 /// The host and the start of the path of `scheme://host/path`.
 fn split_absolute(target: &[u8]) -> Option<(Range<usize>, usize)> {
-    let colon = target.iter().position(|byte| !byte.is_ascii_alphabetic())?;
-    if colon == 0 || !target[colon..].starts_with(b"://") {
+    let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let colon = target.iter().position(|byte| !is_scheme(byte))?;
+    if !target[0].is_ascii_alphabetic() || !target[colon..].starts_with(b"://") {
         return None;
     }
     let start = colon + 3;
     let len =
         target[start..].iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(target.len() - start);
-    if len == 0 {
+    // In a target nothing stands for another character of a host.
+    if len == 0 || target[start..start + len].contains(&b'%') {
         return None;
     }
     Some((start..start + len, start + len))

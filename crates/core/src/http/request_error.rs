@@ -115,6 +115,9 @@ impl<'a> Host<'a> {
             [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => digits,
             _ => return Err(HeadError::Host),
         };
+        if name.ends_with(b"..") {
+            return Err(HeadError::Host);
+        }
         let name = name.strip_suffix(b".").unwrap_or(name);
         if name.windows(2).any(|pair| pair == b"..") || (name.is_empty() && !authority.is_empty()) {
             return Err(HeadError::Host);

@@ -195,7 +195,9 @@ impl ResponseHead {
 
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
         match name.len() {
-            10 if name.eq_ignore_ascii_case(b"connection") => self.persistence = persistence(value),
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.persistence = self.persistence.and(persistence(value));
+            }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let length = content_length(value).ok_or(ResponseError::ContentLength)?;
                 if self.length.replace(length).is_some() {

@@ -40,6 +40,12 @@ fn heads_are_accepted_and_refused_as_nginx_does() {
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         ("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("CONNECT http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        ("GET h+2.x-y://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("GET http://a%20/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\rTransfer-Encoding: chunked\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n", 200),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n", 400),
         ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         ("GET / HTTP/1.1\r\nHost: a\r\nX Y: 1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
@@ -78,6 +84,19 @@ fn a_head_is_taken_apart() {
     assert_eq!(head.authority(), Some(&b"x.y:80"[..]));
     assert_eq!(head.framing, Framing::Length(12));
     assert!(!head.wants_keep_alive());
+}
+
+#[test]
+fn a_connection_header_that_says_nothing_changes_nothing() {
+    for (headers, keeps) in [
+        ("Connection: close\r\nConnection: x\r\n", false),
+        ("Connection: x\r\nConnection: close\r\n", false),
+        ("Connection: close\r\nConnection: keep-alive\r\n", true),
+        ("Connection: x\r\n", true),
+    ] {
+        let head = parse(&alloc::format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).unwrap();
+        assert_eq!(head.wants_keep_alive(), keeps, "{headers}");
+    }
 }
 
 #[test]
@@ -144,6 +163,8 @@ fn hosts_are_split_and_checked() {
         ("a:", Some(("a", ""))),
         ("", Some(("", ""))),
         ("a..b", None),
+        ("..", None),
+        ("a..", None),
         ("a/b", None),
         ("a:8x", None),
         (":80", None),

@@ -59,6 +59,14 @@ impl BodyReader {
         Self { left, received: 0 }
     }
 
+    /// The least that the body comes to, as far as it is known.
+    pub(crate) fn announced(&self) -> u64 {
+        match &self.left {
+            Left::Length(left) => self.received.saturating_add(*left),
+            Left::Chunks(decoder) => self.received.saturating_add(decoder.promised_bytes()),
+        }
+    }
+
     /// Looks at the client's input; framing is consumed, data is left for the caller to consume.
     pub(crate) fn find(&mut self, client: &mut Client, x: &mut Exchange) -> Result<Found, BodyFault> {
         let found = match &mut self.left {
@@ -153,7 +161,7 @@ pub(crate) async fn read(client: &mut Client, x: &mut Exchange) -> Result<(), Bo
     loop {
         match reader.find(client, x)? {
             Found::Data(count) => {
-                if limit != 0 && reader.received > limit {
+                if limit != 0 && reader.announced() > limit {
                     x.log(LogLevel::Error, format_args!("client intended to send too large chunked body"));
                     return Err(BodyFault::Status(413));
                 }

@@ -228,6 +228,9 @@ async fn converse(client: &mut Client, x: &mut Exchange, route: &Route) -> After
             Entry::Request
         }
         Head::Refused(status) => {
+            if x.uri.is_empty() && x.head.is_line_read() {
+                normalise_uri(x); // For the log, whatever is wrong with the rest of the head.
+            }
             x.keep_alive = false;
             x.body = RequestBody::None;
             Entry::Status(status)
@@ -350,25 +353,30 @@ fn refuse(x: &mut Exchange, client: &Client, error: &HeadError) -> Head {
     Head::Refused(error.status())
 }
 
-/// Finds the server by the request's host, and normalises the URI.
-fn choose_server(x: &mut Exchange, route: &Route) -> Head {
+/// Fills `x.uri` and `x.args` from the request's target; whether it was one.
+fn normalise_uri(x: &mut Exchange) -> bool {
     let server = x.service.server(x.server);
     let target = x.head.target();
     x.uri.clear();
     x.args.clear();
-    match evergate_core::http::uri::normalise(target, server.merge_slashes, &mut x.uri) {
-        Ok(normalised) => {
-            if let Some(args) = normalised.args {
-                x.args.extend_from_slice(&target[args]);
-            }
-            x.uri_is_verbatim = normalised.verbatim;
-        }
-        Err(_) => {
-            x.uri.clear();
-            let error = HeadError::RequestLine;
-            x.log(LogLevel::Info, format_args!("{error}"));
-            return Head::Refused(error.status());
-        }
+    let normalised = evergate_core::http::uri::normalise(target, server.merge_slashes, &mut x.uri);
+    let Ok(normalised) = normalised else {
+        x.uri.clear();
+        return false;
+    };
+    if let Some(args) = normalised.args {
+        x.args.extend_from_slice(&target[args]);
+    }
+    x.uri_is_verbatim = normalised.verbatim;
+    true
+}
+
+/// Finds the server by the request's host, and normalises the URI.
+fn choose_server(x: &mut Exchange, route: &Route) -> Head {
+    if !normalise_uri(x) {
+        let error = HeadError::RequestLine;
+        x.log(LogLevel::Info, format_args!("{error}"));
+        return Head::Refused(error.status());
     }
     // A host that is there and empty is no host, although nginx serves requests without one.
     let parsed = match x.head.authority() {

@@ -33,7 +33,8 @@ impl Values for Exchange {
             Variable::ContentLength => found(self.head.headers.get(b"content-length"), out),
             Variable::ContentType => found(self.head.headers.get(b"content-type"), out),
             Variable::DocumentRoot => path::write_root(self, out),
-            Variable::DocumentUri | Variable::Uri => text(&self.uri, out),
+            // There is one, if only an empty one, once there is a request line.
+            Variable::DocumentUri | Variable::Uri => self.head.is_line_read() && text(&self.uri, out),
             Variable::Host if self.host.is_empty() => text(self.server().name.as_bytes(), out),
             Variable::Host => text(&self.host, out),
             Variable::Https => true, // Found and empty: there is no TLS here.

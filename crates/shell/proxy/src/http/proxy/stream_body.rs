@@ -29,7 +29,7 @@ pub(super) async fn run(
     loop {
         match reader.find(client, x).map_err(Trouble::Client)? {
             Found::Data(count) => {
-                if limit != 0 && reader.received > limit {
+                if limit != 0 && reader.announced() > limit {
                     return Err(Trouble::Client(BodyFault::Status(413)));
                 }
                 // The data leaves the client's input while it is being sent, because the client is
