@@ -45,7 +45,9 @@ pub(super) fn run(end: RoleEnd) -> ExitCode {
     };
     let mut role = Role { end: Arc::new(end), proxy: None, sockets: Vec::new(), drain: Some(drain) };
     let mut buffer = Vec::new();
+    let mut reserve = Vec::new();
     let exit = loop {
+        keep_in_reserve(&mut reserve, &drained);
         let mut waits =
             [role.end.as_fd(), drained.as_fd()].map(|fd| Wait { fd, writable: false, ready: false });
         if wait(&mut waits, None).is_err() {
@@ -54,6 +56,7 @@ pub(super) fn run(end: RoleEnd) -> ExitCode {
         if waits[1].ready {
             break ExitCode::SUCCESS;
         }
+        reserve.clear();
         match role.end.receive::<ToRole>(&mut buffer) {
             Ok(Incoming::Message(message, descriptors)) => match role.take(message, descriptors) {
                 Next::GoOn => {}
@@ -69,6 +72,19 @@ pub(super) fn run(end: RoleEnd) -> ExitCode {
     }
     drop(masked);
     exit
+}
+
+/// Open files kept back for the supervisor's messages, which bring some.
+const RESERVED_FILES: usize = 16;
+
+/// Fills the reserve as far as the limit of open files allows. Clients may use up all the others;
+/// a message whose files find no room would be lost, and the role with it.
+fn keep_in_reserve(reserve: &mut Vec<UnixStream>, any: &UnixStream) {
+    while reserve.len() < RESERVED_FILES
+        && let Ok(file) = any.try_clone()
+    {
+        reserve.push(file);
+    }
 }
 
 impl Role {
