@@ -143,8 +143,27 @@ fn write_line(
         write_errno(error, line);
     }
     about.write(line);
+    escape_controls(line);
     line.truncate(LONGEST_LINE - 1);
     line.push(b'\n');
+}
+
+/// Writes control characters as `\x0A`: what a client sent cannot begin a line of its own, nor
+/// reach the terminal of who reads the log. nginx leaves them as they are.
+fn escape_controls(line: &mut Vec<u8>) {
+    if !line.iter().any(u8::is_ascii_control) {
+        return;
+    }
+    let mut escaped = Vec::with_capacity(line.len() + 64);
+    for byte in line.iter() {
+        if byte.is_ascii_control() {
+            // Writing to a vector cannot fail.
+            let _ = write!(escaped, "\\x{byte:02X}");
+        } else {
+            escaped.push(*byte);
+        }
+    }
+    *line = escaped;
 }
 
 /// Appends ` (2: No such file or directory)`.
@@ -214,6 +233,16 @@ mod tests {
         let end = " failed (2: No such file or directory), client: 10.0.0.1, server: a.org\n";
         assert!(text.contains(&format!(" [error] {process}#")), "{text}");
         assert!(text.contains(": *45 open() \"/x\"") && text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn nobody_writes_a_line_of_their_own() {
+        let mut line = Vec::new();
+        let path = "/a\n2026/11/21 04:00:00 [emerg] 1#1: x\x1b[2J\x7f";
+        write_line(&mut line, 0, LogLevel::Error, &(), None, format_args!("open() \"{path}\" failed"));
+        let text = String::from_utf8(line).expect("the line is text");
+        assert!(text.contains("/a\\x0A2026/") && text.ends_with("x\\x1B[2J\\x7F\" failed\n"), "{text}");
+        assert_eq!(text.matches('\n').count(), 1);
     }
 
     #[test]
