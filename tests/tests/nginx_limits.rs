@@ -48,3 +48,16 @@ fn a_reload_without_a_free_file_keeps_connections() {
             .is_ok_and(|mut stream| ask(&mut stream).is_some_and(|answer| answer.ends_with("two")))
     });
 }
+
+/// A link to itself is no fault of the server: 403 as with nginx, not 500.
+#[test]
+fn a_link_in_circles_is_forbidden() {
+    let config = "user root; events {} http { access_log off; server { listen @LISTEN@; root @ROOT@; } }";
+    let server = Server::nginx(Nginx::Ours, config, &[]);
+    std::os::unix::fs::symlink("circle", server.folder.path().join("circle")).expect("links can be made");
+    let mut client = TcpStream::connect(server.address).expect("it listens");
+    client.write_all(b"GET /circle HTTP/1.0\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}

@@ -229,6 +229,7 @@ async fn send_file(
         let count = file.read_at(&mut buffer[..want], offset)?;
         if count == 0 {
             // Somebody cut the file short after its length was announced.
+            x.log(LogLevel::Alert, format_args!("the file was truncated while sending response to client"));
             return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
         }
         part(client, x, delivery, std::mem::take(before), &buffer[..count]).await?;

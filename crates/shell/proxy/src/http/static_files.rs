@@ -128,12 +128,16 @@ fn file(exchange: &mut Exchange, path: &[u8]) -> Outcome {
     Outcome::Answer
 }
 
+/// Linux's code for a path whose symbolic links lead in circles; the library's name is unstable.
+const ELOOP: i32 = 40;
+
 fn refused(exchange: &Exchange, path: &[u8], error: &io::Error) -> Outcome {
     let (level, code) = match (Missing::of(error), error.kind()) {
         (Missing::NoFile | Missing::NoDirectory, _) => (LogLevel::Error, 404),
         // A zero byte, which no path can have.
         (Missing::No, io::ErrorKind::InvalidInput) => (LogLevel::Error, 404),
         (Missing::No, io::ErrorKind::PermissionDenied) => (LogLevel::Error, 403),
+        (Missing::No, _) if error.raw_os_error() == Some(ELOOP) => (LogLevel::Error, 403),
         (Missing::No, _) => (LogLevel::Crit, 500),
     };
     if code != 404 || exchange.location().log_not_found {
