@@ -2,7 +2,7 @@
 //!
 //! A connection ([`connection`]) reads a request into an [`exchange::Exchange`], and hands it to
 //! the [`pipeline`], which assembles the phases in nginx's order: server, its rewrite, location, its
-//! rewrite, access, `try_files`, content, `error_page`, log. Each phase looks at the exchange and
+//! rewrite, `try_files`, content, `error_page`, log. Each phase looks at the exchange and
 //! returns an [`answer::Outcome`]. Content is a file ([`static_files`]), counters, or an upstream
 //! server's answer ([`proxy`]).
 
