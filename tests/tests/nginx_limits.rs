@@ -1,4 +1,4 @@
-//! What happens where a limit of the system is reached: nothing that outlasts it.
+//! Limits of the system, crooked files, paths that mean harm: nothing that outlasts them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -60,4 +60,27 @@ fn a_link_in_circles_is_forbidden() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).expect("answered");
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}
+
+/// A path may hold line ends, a header made of it may not. nginx lets them pass.
+#[test]
+fn a_path_writes_no_headers() {
+    let config = "user root; events {} http { access_log off; server { listen @LISTEN@;
+        location /r { return 302 http://h$uri; }
+        location /a { add_header X-U $uri; return 200 ok; }
+        location /p/ { proxy_set_header X-U $uri; proxy_pass http://@LISTEN@/echo/; }
+        location /echo/ { return 200 \"u=$http_x_u e=$http_x_evil\"; } } }";
+    let server = Server::nginx(Nginx::Ours, config, &[]);
+    let answer = |path: &str| {
+        let mut client = TcpStream::connect(server.address).expect("it listens");
+        client.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).expect("sent");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("answered");
+        answer
+    };
+    for path in ["/r%0d%0aX-Evil:%20x", "/a%0aX-Evil:%20x", "/p/%0d%0aX-Evil:%20x"] {
+        let answer = answer(path);
+        assert!(!answer.contains("\nX-Evil") && !answer.contains("e=x"), "{answer}");
+        assert!(answer.contains("X-Evil: x"), "{answer}");
+    }
 }

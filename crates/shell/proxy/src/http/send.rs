@@ -100,7 +100,19 @@ pub(crate) fn write_head(x: &Exchange, delivery: Delivery, out: &mut Vec<u8>) {
 
 fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
+    let start = out.len();
     out.extend_from_slice(value);
+    keep_to_one_line(&mut out[start..]);
+}
+
+/// Turns line ends in a header's value into blanks: a decoded path (`$uri`) can hold some, and a
+/// client would write headers of its own with it. nginx leaves that to the configuration's author.
+pub(crate) fn keep_to_one_line(value: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr2(b'\r', b'\n', &value[at..]) {
+        at += found;
+        value[at] = b' ';
+    }
 }
 
 fn write_status(code: u16, given: &[u8], out: &mut Vec<u8>) {

@@ -6,6 +6,7 @@ use evergate_core::rules::template::render;
 
 use super::program::{Operation, Program};
 use crate::http::exchange::Exchange;
+use crate::http::send::keep_to_one_line;
 
 /// How the request's body goes to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub(super) fn write_head(
                 if out.len() == value_start {
                     out.truncate(start);
                 } else {
+                    keep_to_one_line(&mut out[value_start..]);
                     out.extend_from_slice(b"\r\n");
                 }
             }
