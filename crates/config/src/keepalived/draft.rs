@@ -146,7 +146,6 @@ pub(super) struct InstanceDraft {
     pub(super) track_proxy: Option<TrackProxy>,
     /// Master, backup, fault, stop, any.
     pub(super) notify: [Option<Program>; 5],
-    pub(super) debug: u8,
 }
 
 /// IPv4 or IPv6.
@@ -214,7 +213,6 @@ impl InstanceDraft {
             track_scripts: Vec::new(),
             track_proxy: None,
             notify: [const { None }; 5],
-            debug: 0,
         }
     }
 }

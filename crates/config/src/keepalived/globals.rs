@@ -19,7 +19,7 @@ pub(super) static GLOBAL_DEFS: Block =
     Block { name: "global_defs", tables: &[KEYWORDS, missing::KEYWORDS], open: enter, close: leave };
 
 static KEYWORDS: &[Keyword] = &[
-    Keyword::set("router_id", 1, "NAME", "the host's name", "The node's name in status and mails.", |call| {
+    Keyword::set("router_id", 1, "NAME", "the host's name", "The node's name in dumps.", |call| {
         call.draft.globals.router_id = Some(call.word(1).to_owned());
         call.nothing_after(1);
     }),

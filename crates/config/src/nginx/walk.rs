@@ -62,7 +62,6 @@ fn defaults(options: &Options) -> MainSettings {
         master_process: true,
         pid_file: modules::core::default_pid_file(options),
         error_logs: Vec::new(),
-        multi_accept: false,
     }
 }
 

@@ -164,8 +164,6 @@ pub struct Instance {
     pub track_proxy: TrackProxy,
     /// `notify_*`.
     pub notify: Notify,
-    /// `debug LEVEL`.
-    pub debug: u8,
 }
 
 /// One line of `virtual_ipaddress`.

@@ -2,7 +2,7 @@
 //!
 //! Everything is an index into flat arrays: servers, locations, upstreams, formats. A request
 //! goes: listener → [`AddressServers`] → [`Server`] by `Host` → server's rewrite → location by
-//! URI → its rewrite, access, `try_files` and [`Content`].
+//! URI → its rewrite, `try_files` and [`Content`].
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -205,8 +205,6 @@ pub struct Location {
     pub reset_timed_out_connection: bool,
     /// `sendfile`.
     pub sendfile: bool,
-    /// `tcp_nopush`.
-    pub tcp_nopush: bool,
     /// `tcp_nodelay`.
     pub tcp_nodelay: bool,
     /// `server_tokens`.
@@ -413,14 +411,12 @@ pub struct Proxy {
     pub send_timeout: Duration,
     /// `proxy_read_timeout`: between two reads.
     pub read_timeout: Duration,
-    /// `proxy_buffering`.
+    /// `proxy_buffering`: the head of the answer waits for the first bytes of its body.
     pub buffering: bool,
     /// `proxy_request_buffering`.
     pub request_buffering: bool,
     /// `proxy_buffer_size` in bytes: limit of the answer's head.
     pub buffer_bytes: u32,
-    /// `proxy_buffers`: how many, and bytes of each.
-    pub buffers: (u32, u32),
     /// `proxy_next_upstream`.
     pub next_upstream: NextUpstream,
     /// `proxy_next_upstream_timeout`; zero is no limit.

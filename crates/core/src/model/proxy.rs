@@ -49,8 +49,6 @@ pub struct MainSettings {
     pub pid_file: String,
     /// `error_log`s of the main context.
     pub error_logs: Vec<ErrorLog>,
-    /// `multi_accept`.
-    pub multi_accept: bool,
 }
 
 /// One `error_log`.

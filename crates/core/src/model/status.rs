@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct NodeStatus {
     /// Evergate's version.
     pub version: String,
-    /// The host's name, or `router_id`.
+    /// The host's name.
     pub node: String,
     /// Process id of the supervisor.
     pub pid: u32,

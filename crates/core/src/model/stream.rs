@@ -32,7 +32,7 @@ pub struct StreamServer {
     pub error_logs: Vec<ErrorLog>,
     /// `tcp_nodelay`.
     pub tcp_nodelay: bool,
-    /// `preread_timeout` and `proxy_protocol_timeout` share one use: waiting for the client's first bytes.
+    /// `proxy_protocol_timeout`: waiting for the header of the PROXY protocol.
     pub proxy_protocol_timeout: Duration,
 }
 

@@ -41,7 +41,6 @@ pub(crate) fn location(matches: LocationMatch) -> Location {
         lingering_timeout: Duration::from_secs(5),
         reset_timed_out_connection: false,
         sendfile: false,
-        tcp_nopush: false,
         tcp_nodelay: true,
         server_tokens: ServerTokens::On,
         etag: true,

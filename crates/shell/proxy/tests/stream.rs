@@ -82,7 +82,6 @@ fn main_settings(threads: u16) -> MainSettings {
         master_process: true,
         pid_file: String::new(),
         error_logs: Vec::new(),
-        multi_accept: false,
     }
 }
 

@@ -136,7 +136,6 @@ pub(super) fn complete(
         track_scripts: Vec::new(),
         track_proxy: draft.track_proxy.unwrap_or(default_proxy),
         notify: Notify::default(),
-        debug: draft.debug,
     })
 }
 

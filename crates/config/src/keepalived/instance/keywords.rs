@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::source::Severity;
+
 use super::super::call::Call;
 use super::super::draft::InstanceDraft;
 use super::super::table::{Action, Keyword};
@@ -263,11 +265,14 @@ pub(super) static KEYWORDS: &[Keyword] = &[
         "Run on every change with INSTANCE NAME STATE PRIORITY.",
         |call| notify(call, 4),
     ),
-    Keyword::set("debug", 0, "[0..4]", "0", "How much it logs.", |call| {
+    Keyword::set("debug", 0, "[0..4]", "0", "For developers of stock keepalived; without effect.", |call| {
         let name = name(call);
         let level = if call.arguments() == 0 { Some(4) } else { call.small(1, 0, 4) };
         match level {
-            Some(level) => with(call, |instance| instance.debug = level),
+            Some(_) => {
+                let message = format!("({name}) debug changes nothing");
+                call.doubt(Severity::Hint, "keepalived::no_effect", message);
+            }
             None => {
                 let word = call.word(1).to_owned();
                 call.fault(format!("({name}) Debug value '{word}' not valid; must be between 0-4"));

@@ -210,7 +210,8 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "",
             summary: "Reads the files of that name or pattern in its place.",
-            apply: Apply::Accept(|_| Ok(()), "it is followed while reading", Notice::Silent),
+            // Followed when the tree is read.
+            apply: Apply::Set(|_, _| Ok(())),
         },
         Directive {
             name: "events",
@@ -308,11 +309,11 @@ pub(in crate::nginx) const EVENTS: Module = Module {
             arity: Arity::Flag,
             default: "multi_accept off;",
             summary: "Whether a worker accepts all waiting connections at a time.",
-            apply: Apply::Set(|_, call| {
-                let on = only(call, |call| call.flag(1))?;
-                call.session.main.plan.multi_accept = on;
-                Ok(())
-            }),
+            apply: Apply::Accept(
+                |call| only(call, |call| call.flag(1)).map(drop),
+                "a worker always accepts what waits",
+                Notice::Silent,
+            ),
         },
         Directive {
             name: "accept_mutex",

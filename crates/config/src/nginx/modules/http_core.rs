@@ -124,7 +124,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             contexts: HTTP,
             arity: Arity::Flag,
             default: "tcp_nopush off;",
-            summary: "Whether header and start of a file go out in one packet.",
+            summary: "Whether header and start of a file go out in one packet; they always do.",
             apply: set!(tcp_nopush, flag),
         },
         Directive {

@@ -124,7 +124,7 @@ pub(in crate::nginx) const MODULE: Module = Module {
             "proxy_buffering",
             Arity::Flag,
             "proxy_buffering on;",
-            "Whether the answer is read ahead of the client.",
+            "Whether the head of the answer waits for the first bytes of its body; it is not read ahead of the client.",
             proxy_buffering,
             flag
         ),
@@ -144,14 +144,18 @@ pub(in crate::nginx) const MODULE: Module = Module {
             proxy_buffer_size,
             size
         ),
-        proxy!(
-            "proxy_buffers",
-            Arity::Exactly(2),
-            "proxy_buffers 8 4k;",
-            "Number and size of buffers for the answer.",
-            proxy_buffers,
-            buffers
-        ),
+        Directive {
+            name: "proxy_buffers",
+            contexts: HTTP,
+            arity: Arity::Exactly(2),
+            default: "proxy_buffers 8 4k;",
+            summary: "Number and size of buffers for the answer.",
+            apply: Apply::Set(|level, call| {
+                level.location.proxy_buffers.once(|| call.buffers(1))?;
+                call.no_effect(NO_TEMP_FILES);
+                Ok(())
+            }),
+        },
         Directive {
             name: "proxy_busy_buffers_size",
             contexts: HTTP,

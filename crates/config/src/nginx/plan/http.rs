@@ -184,7 +184,6 @@ impl Compiler {
             lingering_timeout: s.lingering_timeout.or(seconds(5)),
             reset_timed_out_connection: s.reset_timedout_connection.or(false),
             sendfile: s.sendfile.or(false),
-            tcp_nopush: s.tcp_nopush.or(false),
             tcp_nodelay: s.tcp_nodelay.or(true),
             server_tokens: s.server_tokens.or(ServerTokens::On),
             etag: s.etag.or(true),

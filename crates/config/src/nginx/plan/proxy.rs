@@ -61,7 +61,6 @@ pub(super) fn compile(level: &Level, pass: &ProxyPass, groups: &[usize]) -> Prox
         buffering: s.proxy_buffering.or(true),
         request_buffering: s.proxy_request_buffering.or(true),
         buffer_bytes: s.proxy_buffer_size.or(PAGE),
-        buffers: s.proxy_buffers.or((8, PAGE)),
         next_upstream: s.proxy_next_upstream.or(DEFAULT_NEXT),
         next_upstream_timeout: s.proxy_next_upstream_timeout.or(Duration::ZERO),
         next_upstream_tries: s.proxy_next_upstream_tries.or(0),

@@ -446,7 +446,6 @@ pub(crate) fn plan(priority: u8, version: Version, interval: Duration) -> Failov
         track_scripts: Vec::new(),
         track_proxy: TrackProxy::Off,
         notify: Notify::default(),
-        debug: 0,
     };
     FailoverPlan { globals: Globals::default(), scripts: Vec::new(), instances: vec![instance] }
 }

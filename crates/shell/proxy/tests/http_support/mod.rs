@@ -383,7 +383,6 @@ fn main_settings(scratch: &Scratch, error_logs: Vec<ErrorLog>) -> MainSettings {
         master_process: true,
         pid_file: scratch.file("pid"),
         error_logs,
-        multi_accept: false,
     }
 }
 
@@ -421,7 +420,6 @@ pub(crate) fn location(matches: LocationMatch, scratch: &Scratch) -> Location {
         lingering_timeout: Duration::from_secs(5),
         reset_timed_out_connection: false,
         sendfile: false,
-        tcp_nopush: false,
         tcp_nodelay: true,
         server_tokens: ServerTokens::On,
         etag: true,
@@ -483,7 +481,6 @@ pub(crate) fn proxying<'a>(http: &'a mut HttpPlan, servers: &[SocketAddr]) -> &'
         buffering: true,
         request_buffering: true,
         buffer_bytes: 4096,
-        buffers: (8, 4096),
         next_upstream: NextUpstream {
             error: true,
             timeout: true,
