@@ -23,6 +23,9 @@ pub(crate) const BIND_PAUSE: Duration = Duration::from_millis(500);
 /// Time for the roles to take a configuration.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Warnings of one file that become events; a file of another program must not fill the journal.
+const MAX_NOTED_WARNINGS: usize = 20;
+
 /// A reload under way.
 pub(crate) struct Reload {
     tickets: Vec<Option<Ticket>>,
@@ -176,6 +179,11 @@ impl Supervisor {
         for (role, loaded) in self.roles.iter_mut().zip(loaded) {
             for warning in &loaded.warnings {
                 self.voice.say(&Say::Doubtful(warning));
+            }
+            // Whoever ordered it by the control socket does not see the log.
+            for warning in loaded.warnings.iter().take(MAX_NOTED_WARNINGS) {
+                let role = role.kind.name().into();
+                self.journal.record(Happening::Note { role, text: format!("warning: {warning}") });
             }
             if let Plan::Proxy(plan) = &loaded.plan {
                 crate::log_files::prepare(plan);
