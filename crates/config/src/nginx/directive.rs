@@ -126,6 +126,9 @@ pub(super) enum Apply {
     /// Checked as nginx does, and without effect here; the reason is for the manual. The second
     /// value tells whether somebody who checks the configuration wants to know.
     Accept(Check, &'static str, Notice),
+    /// Kept on its level because nginx checks others against it, and without effect here: a hint
+    /// gives the reason.
+    Compare(fn(&mut Level, &mut Call<'_, '_>) -> Applied, &'static str),
 }
 
 /// What is checked of the arguments of a directive without effect.

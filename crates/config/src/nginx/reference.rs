@@ -38,7 +38,7 @@ impl Entry {
             default: directive.default,
             summary: directive.summary,
             no_effect: match directive.apply {
-                Apply::Accept(_, reason, _) => Some(reason),
+                Apply::Accept(_, reason, _) | Apply::Compare(_, reason) => Some(reason),
                 Apply::Set(_) | Apply::Block(_) => None,
             },
         }

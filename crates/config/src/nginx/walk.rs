@@ -109,6 +109,11 @@ impl Session<'_> {
                 }
                 Ok(())
             }
+            (Apply::Compare(keep, reason), _) => {
+                keep(level, &mut call)?;
+                call.no_effect(reason);
+                Ok(())
+            }
             (Apply::Block(_), None) => Ok(()),
         }
     }

@@ -150,11 +150,10 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(2),
             default: "proxy_buffers 8 4k;",
             summary: "Number and size of buffers for the answer.",
-            apply: Apply::Set(|level, call| {
-                level.location.proxy_buffers.once(|| call.buffers(1))?;
-                call.no_effect(NO_TEMP_FILES);
-                Ok(())
-            }),
+            apply: Apply::Compare(
+                |level, call| level.location.proxy_buffers.once(|| call.buffers(1)),
+                NO_TEMP_FILES,
+            ),
         },
         Directive {
             name: "proxy_busy_buffers_size",
@@ -162,11 +161,10 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "proxy_busy_buffers_size 8k;",
             summary: "Part of the buffers that may be busy sending while the answer is read.",
-            apply: Apply::Set(|level, call| {
-                level.location.proxy_busy_buffers_size.once(|| call.size(1))?;
-                call.no_effect(NO_TEMP_FILES);
-                Ok(())
-            }),
+            apply: Apply::Compare(
+                |level, call| level.location.proxy_busy_buffers_size.once(|| call.size(1)),
+                NO_TEMP_FILES,
+            ),
         },
         Directive {
             name: "proxy_max_temp_file_size",
@@ -174,11 +172,10 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "proxy_max_temp_file_size 1024m;",
             summary: "Part of an answer that may be kept in a file.",
-            apply: Apply::Set(|level, call| {
-                level.location.proxy_max_temp_file_size.once(|| call.size(1))?;
-                call.no_effect(NO_TEMP_FILES);
-                Ok(())
-            }),
+            apply: Apply::Compare(
+                |level, call| level.location.proxy_max_temp_file_size.once(|| call.size(1)),
+                NO_TEMP_FILES,
+            ),
         },
         Directive {
             name: "proxy_temp_file_write_size",
@@ -186,11 +183,10 @@ pub(in crate::nginx) const MODULE: Module = Module {
             arity: Arity::Exactly(1),
             default: "proxy_temp_file_write_size 8k;",
             summary: "Part of an answer that is written to a file at a time.",
-            apply: Apply::Set(|level, call| {
-                level.location.proxy_temp_file_write_size.once(|| call.size(1))?;
-                call.no_effect(NO_TEMP_FILES);
-                Ok(())
-            }),
+            apply: Apply::Compare(
+                |level, call| level.location.proxy_temp_file_write_size.once(|| call.size(1)),
+                NO_TEMP_FILES,
+            ),
         },
         Directive {
             name: "proxy_temp_path",
