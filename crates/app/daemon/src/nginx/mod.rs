@@ -77,7 +77,7 @@ fn dispatch(arguments: &Arguments, argv: Vec<OsString>, titled: bool) -> ExitCod
     }
     let recipe = recipe(arguments);
     let mut voice = NginxVoice::on_stderr();
-    voice.open_early(arguments.error_log.as_deref().unwrap_or(ERROR_LOG_PATH));
+    voice.open_early(&early_log(arguments));
     if let Some(signal) = arguments.signal {
         return send::send(signal, &recipe, voice);
     }
@@ -90,15 +90,28 @@ fn dispatch(arguments: &Arguments, argv: Vec<OsString>, titled: bool) -> ExitCod
     start(&recipe, argv, voice)
 }
 
-/// The configuration that a command line names.
-fn recipe(arguments: &Arguments) -> Recipe {
+/// The prefix of relative paths, with a slash at its end.
+fn prefix(arguments: &Arguments) -> String {
     let mut prefix = arguments.prefix.clone().unwrap_or_else(|| PREFIX.to_owned());
     if !prefix.ends_with('/') {
         prefix.push('/');
     }
+    prefix
+}
+
+/// The log that takes lines until the configuration names another: `-e`, below the prefix.
+fn early_log(arguments: &Arguments) -> String {
+    match arguments.error_log.as_deref().unwrap_or(ERROR_LOG_PATH) {
+        path if path == "stderr" || path.starts_with('/') => path.to_owned(),
+        path => prefix(arguments) + path,
+    }
+}
+
+/// The configuration that a command line names.
+fn recipe(arguments: &Arguments) -> Recipe {
     Recipe::Proxy {
         file: arguments.file.clone().unwrap_or_else(|| CONF_PATH.to_owned()),
-        prefix,
+        prefix: prefix(arguments),
         globals: arguments.globals.clone(),
         error_log: arguments.error_log.clone().unwrap_or_else(|| ERROR_LOG_PATH.to_owned()),
     }
@@ -357,7 +370,7 @@ fn order(signal: Signal) -> Option<Order> {
 mod tests {
     use std::ffi::OsString;
 
-    use super::take_title;
+    use super::{Arguments, early_log, take_title};
 
     #[test]
     fn a_master_knows_the_name_it_was_started_with() {
@@ -365,5 +378,20 @@ mod tests {
         assert!(take_title(&mut name));
         assert_eq!(name, "/usr/sbin/nginx");
         assert!(!take_title(&mut name));
+    }
+
+    #[test]
+    fn the_early_log_is_below_the_prefix() {
+        let with = |log: &str| {
+            let arguments = Arguments {
+                prefix: Some("/srv/web".into()),
+                error_log: Some(log.into()),
+                ..Arguments::default()
+            };
+            early_log(&arguments)
+        };
+        assert_eq!(with("early.log"), "/srv/web/early.log");
+        assert_eq!(with("/var/log/early.log"), "/var/log/early.log");
+        assert_eq!(with("stderr"), "stderr");
     }
 }
