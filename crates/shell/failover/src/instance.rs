@@ -10,7 +10,7 @@ use evergate_core::vrrp::{Router, Settings};
 
 use crate::announcer::Announcer;
 use crate::links::Links;
-use crate::proxy::Proxy;
+use crate::proxy_health::Proxy;
 use crate::scripts::Scripts;
 
 /// An address that somebody keeps removing is put back no more often than this.

@@ -20,7 +20,7 @@ mod log;
 mod node;
 mod notify;
 mod port;
-mod proxy;
+mod proxy_health;
 mod run;
 mod scripts;
 mod sockets;

@@ -29,7 +29,7 @@ use crate::links::Links;
 use crate::log::{Level, Log};
 use crate::notify::Notifier;
 use crate::port::Options;
-use crate::proxy::Proxy;
+use crate::proxy_health::Proxy;
 use crate::run::{MONITOR, RunError, while_doing};
 use crate::scripts::{Outcome, Scripts};
 use crate::sockets::Sockets;
