@@ -312,14 +312,20 @@ impl Lab {
         }
     }
 
-    /// Starts nginx on a balancer that runs proxy and failover apart.
+    /// Starts nginx on a balancer that runs proxy and failover apart, and waits until it serves: a
+    /// check script that looked earlier would stop keepalived at once.
     ///
     /// # Errors
-    /// If the node cannot.
+    /// If the node cannot, or nginx refuses to start.
     pub fn start_proxy(&self, name: &str) -> Result<(), WorldError> {
-        let process = self.world.node(name).start_process(&["nginx"], "nginx")?;
-        self.remember(name, "nginx", process);
-        Ok(())
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let node = self.world.node(name);
+        let process = node.start_process(&["nginx"], "nginx")?;
+        // The process that was started ends once the daemon is there.
+        if node.wait(process, PATIENCE) == Some(0) {
+            return Ok(());
+        }
+        Err(WorldError::Node { node: name.into(), message: "nginx does not start".into() })
     }
 
     /// Starts keepalived on a balancer that runs proxy and failover apart.
