@@ -81,8 +81,8 @@ pub(in crate::nginx) const MODULE: Module = Module {
             contexts: HTTP,
             arity: Arity::Flag,
             default: "msie_padding on;",
-            summary: "Whether error pages for old browsers are filled up.",
-            apply: Apply::Accept(check_flag, "these browsers are gone", Notice::Hint),
+            summary: "Whether error pages for old Internet Explorers and for Chrome are filled up.",
+            apply: Apply::Accept(check_flag, "they always are filled up", Notice::Hint),
         },
         Directive {
             name: "msie_refresh",
