@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use evergate_linux::process::{self, Wait, in_memory, receive, send, wait};
+use evergate_linux::process::{self, Wait, in_memory, peek, receive, send, wait};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -192,6 +192,12 @@ impl RoleEnd {
         take(self.end.as_fd(), buffer)
     }
 
+    /// Whether the next message is a heartbeat, which brings no files.
+    pub(crate) fn beats(&self) -> bool {
+        let mut start = [0; 16];
+        peek(self.end.as_fd(), &mut start).is_ok_and(|start| start.get(1..).is_some_and(is_heartbeat))
+    }
+
     /// Waits for the next message.
     pub(crate) fn wait<T: DeserializeOwned>(&self, buffer: &mut Vec<u8>) -> io::Result<Incoming<T>> {
         loop {
@@ -209,6 +215,11 @@ impl AsFd for RoleEnd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.end.as_fd()
     }
+}
+
+/// Whether a message, of which `start` is the start, is a heartbeat.
+fn is_heartbeat(start: &[u8]) -> bool {
+    start.starts_with(b"{\"heartbeat\"")
 }
 
 /// Writes one line to standard error; a closed one loses it.
@@ -268,5 +279,19 @@ mod tests {
             }
         }
         assert!(!line.is_behind());
+    }
+
+    #[test]
+    fn a_heartbeat_is_known_before_it_is_read() {
+        let (mut line, role) = line();
+        let mut buffer = Vec::new();
+        assert!(!role.beats());
+        for (message, beats) in [(ToRole::Heartbeat { serial: 7 }, true), (ToRole::Status, false)] {
+            line.send(&message, Vec::new()).expect("there is room");
+            assert_eq!(role.beats(), beats);
+            assert!(
+                matches!(role.receive::<ToRole>(&mut buffer), Ok(Incoming::Message(got, _)) if got == message)
+            );
+        }
     }
 }

@@ -69,6 +69,16 @@ pub fn send(end: BorrowedFd<'_>, message: &[u8], descriptors: &[BorrowedFd<'_>])
     }
 }
 
+/// Looks at the start of the next message, as much as fits into `buffer`, and leaves it there. Empty
+/// once the other end is gone.
+///
+/// # Errors
+/// `WouldBlock` if there is none (non-blocking ends).
+pub fn peek<'buffer>(end: BorrowedFd<'_>, buffer: &'buffer mut [u8]) -> io::Result<&'buffer [u8]> {
+    let (count, _) = rustix::net::recv(end, &mut *buffer, rustix::net::RecvFlags::PEEK)?;
+    Ok(&buffer[..count])
+}
+
 /// Receives one message into `buffer`: its length, 0 once the other end is gone, and the
 /// descriptors beside it, closed on exec.
 ///

@@ -8,7 +8,7 @@ mod signals;
 mod socket;
 mod wait;
 
-pub use channel::{MAX_DESCRIPTORS, channel, receive, send};
+pub use channel::{MAX_DESCRIPTORS, channel, peek, receive, send};
 pub use clock::{LocalTime, local_time};
 pub use descriptor::{in_memory, inherited, redirect, set_inheritable};
 pub use identity::{

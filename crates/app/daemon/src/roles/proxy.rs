@@ -56,7 +56,9 @@ pub(super) fn run(end: RoleEnd) -> ExitCode {
         if waits[1].ready {
             break ExitCode::SUCCESS;
         }
-        reserve.clear();
+        if !role.end.beats() {
+            reserve.clear();
+        }
         match role.end.receive::<ToRole>(&mut buffer) {
             Ok(Incoming::Message(message, descriptors)) => match role.take(message, descriptors) {
                 Next::GoOn => {}

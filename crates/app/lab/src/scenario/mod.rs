@@ -1,4 +1,5 @@
-//! Accidents, each with what must come of it: the acceptance scenarios W1, W2, W3, W4, W11, W12.
+//! Accidents, each with what must come of it. They are numbered as workflows of a pair of
+//! balancers: W1 to W4 are machines and proxies that die, W11 is `nopreempt`, W12 a bad reload.
 //!
 //! A scenario is a list of steps. Each step does something to the lab, waits until what must
 //! follow has followed, and sums up what the client saw meanwhile.
