@@ -18,8 +18,10 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Messages that wait for a role to read; beyond that it counts as stuck.
 const MAX_BACKLOG: usize = 256;
 
-/// First byte of a datagram: the message follows.
+/// First byte of a datagram: the message follows, and nothing else comes.
 const INLINE: u8 = b'm';
+/// First byte of a datagram: the message follows, and descriptors come beside it.
+const WITH_FILES: u8 = b'd';
 /// First byte of a datagram: the message is in the first descriptor.
 const IN_FILE: u8 = b'f';
 
@@ -43,7 +45,7 @@ struct Datagram {
 
 impl Datagram {
     fn new<T: Serialize>(message: &T, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
-        let mut bytes = vec![INLINE];
+        let mut bytes = vec![if descriptors.is_empty() { INLINE } else { WITH_FILES }];
         serde_json::to_writer(&mut bytes, message)?;
         if bytes.len() <= INLINE_BYTES {
             return Ok(Self { bytes, descriptors });
@@ -192,10 +194,9 @@ impl RoleEnd {
         take(self.end.as_fd(), buffer)
     }
 
-    /// Whether the next message is a heartbeat, which brings no files.
-    pub(crate) fn beats(&self) -> bool {
-        let mut start = [0; 16];
-        peek(self.end.as_fd(), &mut start).is_ok_and(|start| start.get(1..).is_some_and(is_heartbeat))
+    /// Whether descriptors come with the next message.
+    pub(crate) fn brings_files(&self) -> bool {
+        peek(self.end.as_fd(), &mut [0]).is_ok_and(|start| start.first().is_some_and(|kind| *kind != INLINE))
     }
 
     /// Waits for the next message.
@@ -215,11 +216,6 @@ impl AsFd for RoleEnd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.end.as_fd()
     }
-}
-
-/// Whether a message, of which `start` is the start, is a heartbeat.
-fn is_heartbeat(start: &[u8]) -> bool {
-    start.starts_with(b"{\"heartbeat\"")
 }
 
 /// Writes one line to standard error; a closed one loses it.
@@ -282,16 +278,19 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_is_known_before_it_is_read() {
+    fn files_are_announced_before_their_message_is_read() {
         let (mut line, role) = line();
         let mut buffer = Vec::new();
-        assert!(!role.beats());
-        for (message, beats) in [(ToRole::Heartbeat { serial: 7 }, true), (ToRole::Status, false)] {
-            line.send(&message, Vec::new()).expect("there is room");
-            assert_eq!(role.beats(), beats);
-            assert!(
-                matches!(role.receive::<ToRole>(&mut buffer), Ok(Incoming::Message(got, _)) if got == message)
-            );
+        assert!(!role.brings_files());
+        let file = super::in_memory("test", b"file").expect("memory");
+        for (message, files) in [(ToRole::Heartbeat { serial: 7 }, vec![]), (ToRole::Configure, vec![file])] {
+            let expected = files.len();
+            line.send(&message, files).expect("there is room");
+            assert_eq!(role.brings_files(), expected > 0);
+            match role.receive::<ToRole>(&mut buffer).expect("received") {
+                Incoming::Message(got, files) => assert_eq!((got, files.len()), (message, expected)),
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

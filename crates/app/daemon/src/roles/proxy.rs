@@ -56,7 +56,7 @@ pub(super) fn run(end: RoleEnd) -> ExitCode {
         if waits[1].ready {
             break ExitCode::SUCCESS;
         }
-        if !role.end.beats() {
+        if role.end.brings_files() {
             reserve.clear();
         }
         match role.end.receive::<ToRole>(&mut buffer) {
