@@ -25,8 +25,10 @@ build:
 test: deps-test
 	$(CARGO) xtask check
 
-bench: deps-test build
-	bench/run
+bench: deps-test
+	bench/run http
+	bench/run idle
+	bench/run failover
 
 deps:
 	packaging/install-packages build lab
