@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
+use crate::process::Signal;
+
 /// Kinds of namespace to leave for new ones of one's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one switch for each kind of namespace")]
@@ -137,14 +139,13 @@ pub fn wait_any() -> io::Result<(i32, i32)> {
     Ok((pid, code))
 }
 
-/// Sends a signal to a process; -1 is every process that the caller may signal, but not itself
-/// or the first process of its namespace.
+/// Sends a signal to every process of the caller's namespace but itself and the first one.
 ///
 /// # Errors
 /// `ESRCH` if there is none, `EPERM`.
-pub fn signal(pid: i32, signal: i32) -> io::Result<()> {
+pub fn signal_all(signal: Signal) -> io::Result<()> {
     // SAFETY: takes only integers.
-    check(unsafe { libc::kill(pid, signal) })
+    check(unsafe { libc::kill(-1, signal.0) })
 }
 
 fn mount_raw(

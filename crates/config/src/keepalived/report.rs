@@ -79,10 +79,8 @@ impl<'a> Reporter<'a> {
         place: &Place,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
-        let message = message.into();
-        let stock = message.clone();
         self.faulty = true;
-        self.add(code, place, message, Some(stock))
+        self.log(code, place, message)
     }
 
     /// A fault that keepalived only logs: `-t` succeeds.

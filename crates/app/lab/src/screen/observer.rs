@@ -183,7 +183,8 @@ impl<'lab> Observer<'lab> {
             if !served {
                 continue;
             }
-            let first = samples.iter().position(|sample| self.lock().requests > 0 || sample.outcome.is_ok());
+            let counting = self.lock().requests > 0;
+            let first = samples.iter().position(|sample| counting || sample.outcome.is_ok());
             samples.drain(..first.unwrap_or_default());
             let sum = client::sum_up(&samples);
             let mut ended = Vec::new();

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use evergate_linux::namespace::{self, Namespaces};
+use evergate_linux::process::{Signal, kill};
 use serde::{Deserialize, Serialize};
 
 /// From the lab, one JSON object a line. Each is answered by [`Notice::Done`] or [`Notice::Failed`].
@@ -113,11 +114,12 @@ fn obey(order: Order) -> io::Result<i32> {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
             Ok(0)
         }
-        Order::Signal { pid, signal } => match namespace::signal(pid, signal) {
-            // Every process but the first: there may be none.
-            Err(_) if pid == -1 => Ok(0),
-            result => result.map(|()| 0),
-        },
+        // There may be no other process than the first.
+        Order::Signal { pid: -1, signal } => {
+            drop(namespace::signal_all(Signal(signal)));
+            Ok(0)
+        }
+        Order::Signal { pid, signal } => kill(pid, Signal(signal)).map(|()| 0),
     }
 }
 
